@@ -1,0 +1,51 @@
+"""transfermap: can I use A on B, which method, and did it help?
+
+Everything here is loaded when it is first used, so that importing the package costs nothing: ``tm.adapt``, ``tm.Task``,
+``tm.Adapted``, ``tm.find``, ``tm.check``, ``tm.save``, ``tm.load``, and every method by its class name (``tm.TCA``).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from transfermap._version import __version__
+
+if TYPE_CHECKING:
+    from transfermap.card import find
+    from transfermap.data.task import Task
+    from transfermap.io import load, save
+    from transfermap.roles import Adapted
+    from transfermap.verdict.adapt import adapt
+    from transfermap.verdict.check import check
+    from transfermap.verdict.run import load_run
+
+_WHERE = {
+    "adapt": "transfermap.verdict.adapt",
+    "check": "transfermap.verdict.check",
+    "find": "transfermap.card",
+    "load": "transfermap.io",
+    "load_run": "transfermap.verdict.run",
+    "save": "transfermap.io",
+    "Adapted": "transfermap.roles",
+    "Task": "transfermap.data.task",
+}
+
+__all__ = ["Adapted", "Task", "__version__", "adapt", "check", "find", "load", "load_run", "save"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
+    if not name.startswith("_"):
+        from transfermap.card import find, keys
+
+        if name.lower() in keys() and find(name).__name__ == name:
+            return find(name)
+    raise AttributeError(f"module 'transfermap' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    from transfermap.card import find, keys
+
+    return sorted({*__all__, *(find(key).__name__ for key in keys())})

@@ -1,0 +1,1 @@
+"""Distribution alignment: a common map under which the two distributions agree."""

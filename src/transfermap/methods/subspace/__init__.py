@@ -1,0 +1,1 @@
+"""Subspaces and statistics: align bases, covariances or manifolds."""

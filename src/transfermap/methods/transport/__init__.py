@@ -1,0 +1,1 @@
+"""Optimal transport: move the source onto the target at the least cost."""

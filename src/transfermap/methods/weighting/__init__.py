@@ -1,0 +1,1 @@
+"""Instance weighting: similar source rows count more."""

@@ -1,0 +1,73 @@
+"""The encoded data that a verdict is reached on: arrays of both domains, and how they are parted for resampling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
+
+from transfermap.card import TaskKind
+
+Array = np.ndarray[Any, np.dtype[Any]]
+HELD_OUT = 1 / 3
+
+
+@dataclass(frozen=True)
+class Domains:
+    """Encoded rows: ``Xs`` (n_source, d), ``ys`` and each source row's number and group, ``Xt`` (n_target, d)."""
+
+    Xs: Array
+    ys: Array
+    Xt: Array
+    sources: Array
+    groups: Array | None
+    kind: TaskKind
+
+    @property
+    def classes(self) -> Array:
+        """The source's classes, sorted; empty for regression."""
+        return np.unique(self.ys) if self.kind == "classification" else np.array([])
+
+
+class Part(NamedTuple):
+    """One resample: row numbers of source rows to train on, source rows held out, target rows to adapt to."""
+
+    train: Array
+    held: Array
+    target: Array
+
+
+def parts(data: Domains, seed: int, most: int) -> Iterator[Part]:
+    """Resamples without end, the r-th always the same for one seed.
+
+    A third of the source is held out (whole groups where there are groups, every class in proportion otherwise); at most
+    ``most`` rows train and at most ``most`` target rows are adapted to, so that large tables cost no more than medium ones.
+    """
+    r = 0
+    while True:
+        rng = np.random.default_rng([seed, r])
+        train, held = _held_out(data, int(rng.integers(2**31)))
+        target = rng.permutation(len(data.Xt))
+        keep = min(most, max(2, int(0.8 * len(target))))
+        yield Part(_few(train, most, rng), _few(held, most, rng), np.sort(target[:keep]))
+        r += 1
+
+
+def _held_out(data: Domains, seed: int) -> tuple[Array, Array]:
+    settings = {"n_splits": 1, "test_size": HELD_OUT, "random_state": seed}
+    rows = np.arange(len(data.ys))
+    if data.groups is not None and len(np.unique(data.groups)) >= 3:
+        split = GroupShuffleSplit(**settings).split(rows, groups=data.groups)
+    elif data.kind == "classification" and np.unique(data.ys, return_counts=True)[1].min() >= 3:
+        split = StratifiedShuffleSplit(**settings).split(rows, data.ys)
+    else:
+        split = ShuffleSplit(**settings).split(rows)
+    train, held = next(iter(split))
+    return train, held
+
+
+def _few(rows: Array, most: int, rng: np.random.Generator) -> Array:
+    return np.sort(rng.permutation(rows)[:most])
