@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from transfermap.data.task import Task
     from transfermap.io import load, save
     from transfermap.roles import Adapted
-    from transfermap.verdict.adapt import adapt
+    from transfermap.run import Run, adapt, load_run
     from transfermap.verdict.check import check
-    from transfermap.verdict.run import load_run
 
 _WHERE = {
-    "adapt": "transfermap.verdict.adapt",
+    "adapt": "transfermap.run",
     "check": "transfermap.verdict.check",
     "find": "transfermap.card",
     "load": "transfermap.io",
-    "load_run": "transfermap.verdict.run",
+    "load_run": "transfermap.run",
     "save": "transfermap.io",
     "Adapted": "transfermap.roles",
+    "Run": "transfermap.run",
     "Task": "transfermap.data.task",
 }
 
-__all__ = ["Adapted", "Task", "__version__", "adapt", "check", "find", "load", "load_run", "save"]
+__all__ = ["Adapted", "Run", "Task", "__version__", "adapt", "check", "find", "load", "load_run", "save"]
 
 
 def __getattr__(name: str) -> Any:

@@ -31,6 +31,8 @@ _KIND = "transfermap-model"
 _MANIFEST, _MODEL = "manifest.json", "model.skops"
 _OWN = (
     "transfermap.data.encoder.TableEncoder",
+    "transfermap.data.fill.MedianFill",
+    "transfermap.data.topics.Topics",
     "transfermap.measure.support.Support",
     "transfermap.roles.Adapted",
 )
@@ -44,6 +46,8 @@ _INNER = (
     "sklearn._loss.loss.HalfBinomialLoss",
     "sklearn._loss.loss.HalfMultinomialLoss",
     "sklearn._loss.loss.HalfSquaredError",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
 )

@@ -17,8 +17,26 @@ def moments(X: Array) -> tuple[Array, Array]:
 
 
 def spd_power(C: Array, power: float) -> Array:
-    """``C ** power`` of a symmetric positive definite matrix (d, d), by its eigenvalues, which are held above rounding."""
+    """``C ** power`` of a symmetric positive definite matrix (d, d), by its eigenvalues, held above rounding."""
     values, vectors = np.linalg.eigh(C)
     floor = max(values[-1], 0.0) * len(C) * np.finfo(np.float64).eps
     held = np.maximum(values, max(floor, np.finfo(np.float64).tiny))
-    return (vectors * held**power) @ vectors.T  # type: ignore[no-any-return]
+    return (vectors * held**power) @ vectors.T
+
+
+def row_space(X: Array) -> tuple[Array, Array]:
+    """Orthonormal axes (d, r) of the rows ``X`` (n, d), longest first, and their singular values (r,), all non-zero.
+
+    Works on the smaller of the two Gram matrices, so wide tables cost n^2 d and long ones n d^2.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    wide = X.shape[1] > X.shape[0]
+    squares, vectors = np.linalg.eigh(X @ X.T if wide else X.T @ X)
+    squares, vectors = squares[::-1], vectors[:, ::-1]
+    kept = squares > max(squares[0], 0) * len(squares) * np.finfo(np.float64).eps * 10
+    kept[0] = True
+    lengths, vectors = np.sqrt(np.maximum(squares[kept], 0)), vectors[:, kept]
+    if not wide:
+        return vectors, lengths
+    axes = X.T @ vectors
+    return axes / np.maximum(np.linalg.norm(axes, axis=0), np.finfo(np.float64).tiny), lengths

@@ -9,12 +9,12 @@ the one with the best mean rank over the validators is used.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from transfermap.measure.validators import collapsed
-from transfermap.verdict.evidence import VALIDATORS, Candidate, interval, steadiness
+from transfermap.verdict.evidence import VALIDATORS, Candidate, interval, paired, steadiness
 from transfermap.words import Note
 
 MARGIN = 0.01
@@ -62,11 +62,7 @@ class Setting(NamedTuple):
 
 def standing(candidate: Candidate, base: Candidate, setting: Setting, predicted: Sequence[float]) -> Standing:
     """Votes and vetoes on one candidate; ``predicted`` are the class shares it predicts on the target."""
-    gains = {
-        v: interval([a - b for a, b in zip(candidate.scores[v], base.scores[v], strict=True)])
-        for v in VALIDATORS
-        if v in candidate.scores and v in base.scores
-    }
+    gains = {v: interval(paired(candidate, base, v)) for v in VALIDATORS if v in candidate.scores and v in base.scores}
     votes = {v: _vote(g) for v, g in gains.items()}
     return Standing(gains, votes, tuple(_vetoes(candidate, base, setting, predicted)))
 
@@ -124,7 +120,9 @@ def decide(standings: Mapping[str, Standing], setting: Setting, learnable: bool)
 
 def _use(key: str, found: Standing) -> Verdict:
     votes_for = [v for v, vote in found.votes.items() if vote == "better"]
-    return Verdict("use", key, (Note("verdict.supported", "info", {"votes": len(votes_for), "of": len(found.votes)}),), False)
+    return Verdict(
+        "use", key, (Note("verdict.supported", "info", {"votes": len(votes_for), "of": len(found.votes)}),), False
+    )
 
 
 def _unknown(key: str, found: Standing) -> Verdict:

@@ -10,6 +10,8 @@ import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 
 from transfermap.card import TaskKind
+from transfermap.data.encoder import TableEncoder
+from transfermap.data.task import Task
 
 Array = np.ndarray[Any, np.dtype[Any]]
 HELD_OUT = 1 / 3
@@ -71,3 +73,10 @@ def _held_out(data: Domains, seed: int) -> tuple[Array, Array]:
 
 def _few(rows: Array, most: int, rng: np.random.Generator) -> Array:
     return np.sort(rng.permutation(rows)[:most])
+
+
+def encode(task: Task, seed: int = 0) -> tuple[TableEncoder, Domains]:
+    """Learn how to read the tables, and read both. What is learned comes from the source; labels are not touched."""
+    encoder = TableEncoder(random_state=seed).fit(task.source, target=task.target)
+    Xs, Xt = encoder.transform(task.source), encoder.transform(task.target)
+    return encoder, Domains(Xs, task.labels, Xt, task.domains, task.groups, task.kind)

@@ -4,34 +4,51 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from joblib import Parallel, cpu_count, delayed
 from scipy.stats import t as student
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import r2_score
+from threadpoolctl import threadpool_limits
 
-from transfermap.measure.validators import agreement, importance_weighted, infomax
+from transfermap.card import find
+from transfermap.measure.reverse import reverse_validation
+from transfermap.measure.validators import agreement, infomax
+from transfermap.measure.weighted import importance_weighted
 from transfermap.measure.weights import density_ratio, effective_sample_size
 from transfermap.roles import Adapted
 from transfermap.verdict.domains import HELD_OUT, Array, Domains, Part, parts
 
 VALIDATORS = ("importance", "reverse", "infomax")
 CONFIDENCE = 0.90
+WORTH_PROCESSES = 200_000
 # what a method may raise when the data do not suit it; anything else is an error of ours and must be seen
 UNSUITED = (ValueError, np.linalg.LinAlgError, MemoryError, FloatingPointError)
 
 
+class Seen(NamedTuple):
+    """One candidate on one resample: its scores, its predictions for the shown target rows, held-out truth and guesses."""
+
+    scores: dict[str, float]
+    drawn: Array
+    held: tuple[Array, Array]
+
+
+class Outcome(NamedTuple):
+    """What became of a piece of work: a value, or why there is none ("" for: it came too late)."""
+
+    value: Any
+    fault: str | None
+    seconds: float
+
+
 @dataclass
 class Candidate:
-    """A method in front of the estimator, and what has been seen of it.
-
-    ``scores`` maps each validator to one value a resample; ``drawn`` holds its predictions for the same target rows, one
-    vector a resample.
-    """
+    """A method in front of the estimator, and what has been seen of it, resample by resample."""
 
     key: str
     name: str
@@ -46,16 +63,35 @@ class Candidate:
     held: list[tuple[Array, Array]] = field(default_factory=list)
     model: Adapted | None = None
 
-    def fitted(self, Xs: Array, ys: Array, Xt: Array, sources: Array) -> Adapted:
-        """A fresh model, adapted from ``(Xs, ys)`` to ``Xt``. The placeholders where target labels would stand say nothing."""
-        model = Adapted(clone(self.method), clone(self.estimator))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            return model.fit(
-                np.concatenate([Xs, Xt]),
-                np.concatenate([ys, np.full(len(Xt), ys[0], dtype=ys.dtype)]),
-                sample_domain=np.concatenate([sources, np.full(len(Xt), -1)]),
-            )
+    @classmethod
+    def of(cls, key: str, estimator: Any, role: str) -> Candidate:
+        """The method ``key`` with its default hyper-parameters."""
+        method = find(key)()
+        return cls(key, method.card.name, role, method, estimator)
+
+    def take(self, outcome: Outcome) -> None:
+        """Note what became of a piece of work on this candidate."""
+        self.seconds += outcome.seconds
+        if outcome.fault is not None:
+            self.status, self.fault = ("failed", outcome.fault) if outcome.fault else ("skipped", "")
+        elif isinstance(outcome.value, Seen):
+            for name, value in outcome.value.scores.items():
+                self.scores.setdefault(name, []).append(value)
+            self.drawn.append(outcome.value.drawn)
+            self.held.append(outcome.value.held)
+        else:
+            self.model = outcome.value
+
+
+def fitted(method: Any, estimator: Any, Xs: Array, ys: Array, Xt: Array, sources: Array) -> Adapted:
+    """A fresh model, adapted from ``(Xs, ys)`` to ``Xt``. The placeholders where target labels would stand say nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return Adapted(clone(method), clone(estimator)).fit(
+            np.concatenate([Xs, Xt]),
+            np.concatenate([ys, np.full(len(Xt), ys[0], dtype=ys.dtype)]),
+            sample_domain=np.concatenate([sources, np.full(len(Xt), -1)]),
+        )
 
 
 def gather(
@@ -65,71 +101,89 @@ def gather(
     seed: int,
     resamples: int,
     most: int,
-    late: Callable[[float], bool],
+    budget: float,
     tick: Callable[[str], None],
 ) -> int:
     """Fill the candidates with evidence; returns how many resamples there were.
 
-    The first resample finds out what fails and what it all costs; a candidate that comes up when half of the time is gone is
-    skipped, and the number of further resamples is what the rest of the time allows, at least one.
+    The first resample finds out what fails and what it all costs; a candidate whose turn comes when the ``budget`` (seconds) is
+    gone is skipped. There are as many further resamples as the rest of the time allows, one at least.
     """
+    began = time.time()
     candidates = list(candidates)
     shown = np.sort(np.random.default_rng([seed, 2**20]).permutation(len(data.Xt))[:most])
     draws = parts(data, seed, most)
     for done in range(resamples):
-        part = next(draws)
-        if done >= 2 and late(done + 1):
+        if done >= 2 and (time.time() - began) * (done + 1) / done > budget:
             return done
-        for candidate in candidates:
-            if done == 0 and candidate.role == "candidate" and late(2):
-                candidate.status = "skipped"
-            if candidate.status == "ok":
-                tick(candidate.name)
-                _observe(candidate, data, part, shown)
+        part = next(draws)
+        tick(f"gathering evidence, resample {done + 1} of {resamples}")
+        deadlines = [began + budget if done == 0 and c.role == "candidate" else np.inf for c in candidates]
+        work = [(observe, c.method, c.estimator, data, part, shown) for c in candidates if c.status == "ok"]
+        _share_out([c for c in candidates if c.status == "ok"], work, deadlines, data)
     return resamples
 
 
-def _observe(candidate: Candidate, data: Domains, part: Part, shown: Array) -> None:
-    began = time.perf_counter()
+def fit_all(candidates: Iterable[Candidate], data: Domains, tick: Callable[[str], None]) -> None:
+    """Fit every candidate that is still in the race on all rows."""
+    alive = [c for c in candidates if c.status == "ok"]
+    tick("fitting on all rows")
+    work = [(fitted, c.method, c.estimator, data.Xs, data.ys, data.Xt, data.sources) for c in alive]
+    _share_out(alive, work, [np.inf] * len(alive), data)
+
+
+def _share_out(candidates: list[Candidate], work: list[Any], deadlines: list[float], data: Domains) -> None:
+    """Do a piece of work for each candidate, over the processors where the data are large enough to pay for it."""
+    jobs = 1 if data.Xs.size + data.Xt.size < WORTH_PROCESSES else min(cpu_count(), len(work))
+    tasks = (delayed(_attempt)(deadline, *piece) for deadline, piece in zip(deadlines, work, strict=False))
+    for candidate, outcome in zip(candidates, Parallel(n_jobs=jobs)(tasks), strict=True):
+        candidate.take(outcome)
+
+
+def _attempt(deadline: float, do: Callable[..., Any], *arguments: Any) -> Outcome:
+    """One thread a piece of work, in this process or another: so the numbers are the same to the last bit."""
+    began = time.time()
+    if began > deadline:
+        return Outcome(None, "", 0.0)
     try:
-        seen = _resample(candidate, data, part, shown)
+        with threadpool_limits(1):
+            value = do(*arguments)
     except UNSUITED as error:
-        candidate.status, candidate.fault = "failed", str(error).strip().splitlines()[0] if str(error) else "out of memory"
-        return
-    for name, value in seen.items():
-        candidate.scores.setdefault(name, []).append(value)
-    candidate.seconds += time.perf_counter() - began
+        return Outcome(None, " ".join(str(error).split()) or "out of memory", time.time() - began)
+    return Outcome(value, None, time.time() - began)
 
 
-def _resample(candidate: Candidate, data: Domains, part: Part, shown: Array) -> dict[str, float]:
-    Xs, ys, from_ = data.Xs[part.train], data.ys[part.train], data.sources[part.train]
-    Xh, yh, from_h = data.Xs[part.held], data.ys[part.held], data.sources[part.held]
-    model = candidate.fitted(Xs, ys, data.Xt[part.target], from_)
-    Zh = model.adapter_._see_source(Xh, from_h)
+def observe(method: Any, estimator: Any, data: Domains, part: Part, shown: Array) -> Seen:
+    """One candidate on one resample."""
+    Xt, Xh, yh = data.Xt[part.target], data.Xs[part.held], data.ys[part.held]
+    model = fitted(method, estimator, data.Xs[part.train], data.ys[part.train], Xt, data.sources[part.train])
+    Zh = model.adapter_._see_source(Xh, data.sources[part.held])
     guessed = model.estimator_.predict(Zh)
-    w = density_ratio(Zh, model.adapter_._see_target(data.Xt[part.target]), seed=0)
+    w = density_ratio(Zh, model.adapter_._see_target(Xt), seed=0)
     right = row_scores(yh, guessed, data)
-    candidate.held.append((yh, guessed))
-    candidate.drawn.append(model.predict(data.Xt[shown]))
-    seen = {
+    scores = {
         "source": float(right.mean()),
         "importance": importance_weighted(right, w)[0],
         "ess": effective_sample_size(w) / len(w),
-        "reverse": _reverse(candidate, data, part, model),
+        "reverse": _reverse(method, estimator, data, part, model),
     }
-    if data.kind == "classification":
-        seen["infomax"] = infomax(model.predict_proba(data.Xt[shown]), normalised=True)
-    return seen
+    if data.kind == "classification" and hasattr(model, "predict_proba"):
+        scores["infomax"] = infomax(model.predict_proba(data.Xt[shown]), normalised=True)
+    return Seen(scores, model.predict(data.Xt[shown]), (yh, guessed))
 
 
-def _reverse(candidate: Candidate, data: Domains, part: Part, model: Adapted) -> float:
+def _reverse(method: Any, estimator: Any, data: Domains, part: Part, model: Adapted) -> float:
     """Reverse validation: what was predicted for the target trains a model for the way back, to the held-out source."""
-    Xt = data.Xt[part.target]
+    Xt, Xh, yh = data.Xt[part.target], data.Xs[part.held], data.ys[part.held]
     told = model.predict(Xt)
     if data.kind == "classification" and len(np.unique(told)) < 2:
-        return float(np.mean(data.ys[part.held] == told[0]))
-    back = candidate.fitted(Xt, told, data.Xs[part.held], np.zeros(len(Xt), dtype=int))
-    return float(row_scores(data.ys[part.held], back.predict(data.Xs[part.held]), data).mean())
+        return 1.0 / len(data.classes)
+
+    def way_back(Xa: Array, ya: Array, Xb: Array) -> Array:
+        return fitted(method, estimator, Xa, ya, Xb, np.zeros(len(Xa), dtype=int)).predict(Xb)
+
+    score = "balanced_accuracy" if data.kind == "classification" else "r2"
+    return reverse_validation(way_back, Xh, yh, Xt, told, score)
 
 
 def row_scores(y: Array, guessed: Array, data: Domains) -> Array:
@@ -139,18 +193,13 @@ def row_scores(y: Array, guessed: Array, data: Domains) -> Array:
     return 1.0 - (y - guessed) ** 2 / max(float(np.var(data.ys)), np.finfo(float).tiny)
 
 
-def score(y: Array, guessed: Array, kind: str) -> float:
-    """Accuracy, or R2 for regression."""
-    return float(np.mean(y == guessed)) if kind == "classification" else float(r2_score(y, guessed))
-
-
-def interval(values: list[float]) -> dict[str, float]:
+def interval(values: Iterable[float]) -> dict[str, float]:
     """Mean over resamples with a 90 % interval that allows for their overlap.
 
     The resamples share rows, so their spread alone is too narrow; the variance is widened by the share held out (Nadeau
     and Bengio, Inference for the Generalization Error, Machine Learning 52, 2003, doi:10.1023/A:1024068626366).
     """
-    v = np.asarray(values, dtype=float)
+    v = np.fromiter(values, dtype=float)
     mean = float(v.mean())
     if len(v) < 2:
         return {"value": mean, "low": float("-inf"), "high": float("inf")}
@@ -159,6 +208,13 @@ def interval(values: list[float]) -> dict[str, float]:
     return {"value": mean, "low": mean - reach, "high": mean + reach}
 
 
+def paired(first: Candidate, second: Candidate, score: str) -> Iterator[float]:
+    """What the first scores above the second, resample by resample."""
+    return (a - b for a, b in zip(first.scores[score], second.scores[score], strict=True))
+
+
 def steadiness(candidate: Candidate) -> float:
     """How far the predictions of one candidate agree from resample to resample."""
-    return float(agreement(candidate.drawn)) if len(candidate.drawn) > 1 else 1.0
+    if len(candidate.drawn) < 2:
+        return 1.0
+    return float(agreement(candidate.drawn, "regression" if candidate.drawn[0].dtype.kind == "f" else "classification"))

@@ -50,7 +50,7 @@ class CORAL(Adapter):
     .. math:: \min_A \lVert A^\top C_s A - C_t\rVert_F^2, \qquad A = C_s^{-1/2} C_t^{1/2}, \qquad
               x \mapsto (x - \mu_s) A + \mu_t
 
-    with :math:`C = \operatorname{cov}(X) + \lambda \bar v I`, where :math:`\bar v` is the mean variance of all features.
+    with :math:`C = \operatorname{cov}(X) + \lambda \bar v I`, with the features' mean variance :math:`\bar v`.
 
     The paper assumes z-scored features, that is, equal means. Matching covariances but not means is harmful on features
     that are not centred (the whitening also turns the source's mean), so the means are matched here, always. With

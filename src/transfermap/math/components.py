@@ -1,0 +1,180 @@
+"""Transfer components: the eigenproblem of TCA, JDA and their kin, solved without a matrix over all pairs of rows.
+
+All of them look for directions that keep the rows' variance and lose what tells the domains apart:
+
+    max_a  a'Ba / a'(EE' + reg I)a,      B = F'HF,  E = F'M_
+
+with features F (n, r), the centring H, and a thin factor M_ (n, q) of the discrepancy matrix. The forms (plain columns,
+linear kernel, Gaussian kernel) differ in F only; each is a :class:`Space`, in whose coordinates the penalty is the
+plain norm. Rows are read in blocks, so memory grows with n, not with its square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, eigh
+
+from transfermap.math.kernels import rbf
+from transfermap.math.linalg import Array, row_space
+
+Scale = Literal["unit", "regularizer", "constraint"]
+_CHANCE = 10
+_BLOCK = 4096
+_MOST, _ENOUGH = 100, 0.99
+_NOISE = 1e-12  # eigenvalues below this share of the largest are rounding
+
+
+class Space(NamedTuple):
+    """Features ``raw(x) @ basis``: ``raw(x)`` is x itself, or k(x, landmarks) where there are ``landmarks`` (m, d).
+
+    ``basis`` is (d or m, r); ``scatter`` (r, r) holds the centred second moments of the training rows' features.
+    """
+
+    landmarks: Array | None
+    gamma: float
+    basis: Array
+    scatter: Array
+
+
+def nystroem_map(landmarks: Array, gamma: float) -> Array:
+    """The W (m, r) with features ``k(x, landmarks) W``, whose products are the kernel as the landmarks see it."""
+    values, vectors = np.linalg.eigh(rbf(landmarks, landmarks, gamma))
+    kept = values > values[-1] * _NOISE
+    return vectors[:, kept] / np.sqrt(values[kept])
+
+
+def kernel_mean(X: Array, over: Array, gamma: float) -> Array:
+    """Each row's mean kernel value with the rows of ``over``, (n,)."""
+    return sum(rbf(X, over[rows], gamma).sum(axis=1) for rows in _blocks(len(over))) / len(over)
+
+
+def embed(X: Array, landmarks: Array | None, gamma: float, projection: Array) -> Array:
+    """``raw(X) @ projection``, (n, k), in blocks of rows and in the type of ``X``."""
+    Z = np.empty((len(X), projection.shape[1]), dtype=X.dtype)
+    for rows in _blocks(len(X)):
+        Z[rows] = _raw(X[rows], landmarks, gamma) @ projection
+    return Z
+
+
+def linear_space(X: Array, dual: bool) -> Space:
+    """The columns themselves, or (``dual``) the linear kernel, whose penalty lies on the kernel's coefficients."""
+    X = np.asarray(X, dtype=np.float64)
+    axes, lengths = row_space(X)
+    basis = axes * lengths if dual else axes
+    centred = (X - X.mean(axis=0)) @ basis
+    return Space(None, 0.0, basis, centred.T @ centred)
+
+
+def kernel_space(X: Array, gamma: float) -> Space:
+    """The Gaussian kernel of all rows, exactly: time n^3, memory n^2."""
+    values, vectors = np.linalg.eigh(rbf(X, X, gamma))
+    values, vectors = values[values > values[-1] * _NOISE], vectors[:, values > values[-1] * _NOISE]
+    mean = values * vectors.sum(axis=0)
+    return Space(X, gamma, vectors, np.diag(values**2) - np.outer(mean, mean) / len(X))
+
+
+def nystroem_space(X: Array, landmarks: Array, gamma: float) -> Space:
+    """The Gaussian kernel as ``landmarks`` (m, d) see it (Nystroem): time n m^2, memory m^2."""
+    white = nystroem_map(landmarks, gamma)
+    second, first = _moments(X, landmarks, gamma)
+    G, mean = white.T @ second @ white, white.T @ first
+    # W = F G^-1 b is the shortest W with F'W = b: measuring b by G^(-1/2) makes the penalty on W the plain norm
+    values, vectors = np.linalg.eigh(G)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    scatter = root @ (G - np.outer(mean, mean) / len(X)) @ root
+    return Space(landmarks, gamma, white @ root, (scatter + scatter.T) / 2)
+
+
+def domain_factor(n_source: int, n_target: int) -> Array:
+    """The column e with e'f = mean of f over the source - mean over the target; source rows first. (n, 1)."""
+    return np.concatenate([np.full(n_source, 1 / n_source), np.full(n_target, -1 / n_target)])[:, None]
+
+
+def class_factor(ys: Array, yt: Array, n_classes: int) -> Array:
+    """One such column a class, (n, n_classes); zero for a class that one side lacks. Labels are 0 ... n_classes - 1."""
+    sides = [np.eye(n_classes)[y] for y in (ys, yt)]
+    counts = [side.sum(axis=0) for side in sides]
+    both = (counts[0] > 0) & (counts[1] > 0)
+    share = [both / np.maximum(count, 1) for count in counts]
+    return np.concatenate([sides[0] * share[0], -sides[1] * share[1]])
+
+
+def components(space: Space, X: Array, factor: Array, reg: float | None, k: int | None, scale: Scale) -> Array:
+    """The projection (d or m, at most k) of ``raw(x)`` onto the leading transfer components, best first.
+
+    Parameters
+    ----------
+    space : Space
+    X : ndarray of shape (n, d)
+        The rows that ``space`` was made from.
+    factor : ndarray of shape (n, q)
+        M = factor factor', scaled here to Frobenius norm one, so that ``reg`` means the same at every n.
+    reg : float or None
+        Penalty, > 0. None: ten times what rows of equal distribution would show as discrepancy along the leading
+        direction, so that only what stands out from chance counts.
+    k : int or None
+        Number of components; fewer come back where the data has fewer. None: the fewest, of at most 100, that hold
+        99 % of the quotients' sum.
+    scale : {"unit", "regularizer", "constraint"}
+        Relative length of the components: a'a = 1, a'(EE' + reg I)a = 1, or equal variance. The whole is then scaled so
+        that their variance over the training rows is 1 on average.
+    """
+    E = _pull(space, X, factor / np.sqrt(np.linalg.norm(factor.T @ factor)))
+    if reg is None:
+        reg = _CHANCE * float(np.linalg.norm(space.scatter, 2)) / len(X) or 1.0
+    penalty = E @ E.T + reg * np.eye(len(E))
+    quotient, vectors = _leading(space.scatter, penalty, k or _MOST)
+    if k is None:
+        total = np.trace(cho_solve(cho_factor(penalty), space.scatter))
+        vectors = vectors[:, : 1 + np.count_nonzero(np.cumsum(quotient) < _ENOUGH * total)]
+    directions = vectors / np.linalg.norm(vectors, axis=0) if scale == "unit" else vectors
+    variance = np.einsum("rk,rk->k", directions, space.scatter @ directions) / len(X)
+    size = variance if scale == "constraint" else np.full_like(variance, variance.mean())
+    return _oriented(space.basis @ (directions / np.sqrt(np.where(size > 0, size, 1))))
+
+
+def pick_landmarks(Xs: Array, Xt: Array, m: int, seed: int) -> Array:
+    """``m`` rows (all, where there are fewer), drawn in equal parts from both domains as far as they reach."""
+    n_source = min(max(m // 2, m - len(Xt)), len(Xs))
+    rng = np.random.default_rng(seed)
+    shares = ((Xs, n_source), (Xt, min(m - n_source, len(Xt))))
+    return np.concatenate([X[np.sort(rng.choice(len(X), share, replace=False))] for X, share in shares])
+
+
+def _leading(B: Array, A: Array, k: int) -> tuple[Array, Array]:
+    """The k largest solutions of ``B v = w A v``, fewer where the others are rounding; at least one."""
+    w, V = eigh(B, A, subset_by_index=[max(len(B) - k, 0), len(B) - 1])
+    kept = np.flatnonzero(w > max(w[-1], 0) * _NOISE)[::-1] if w[-1] > 0 else np.array([-1])
+    return w[kept], V[:, kept]
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    return (slice(start, start + _BLOCK) for start in range(0, n, _BLOCK))
+
+
+def _raw(X: Array, landmarks: Array | None, gamma: float) -> Array:
+    return np.asarray(X, dtype=np.float64) if landmarks is None else rbf(X, landmarks, gamma)
+
+
+def _moments(X: Array, landmarks: Array, gamma: float) -> tuple[Array, Array]:
+    second, first = np.zeros((len(landmarks), len(landmarks))), np.zeros(len(landmarks))
+    for rows in _blocks(len(X)):
+        K = rbf(X[rows], landmarks, gamma)
+        second += K.T @ K
+        first += K.sum(axis=0)
+    return second, first
+
+
+def _pull(space: Space, X: Array, factor: Array) -> Array:
+    """Features' * factor, (r, q)."""
+    total = sum(_raw(X[rows], space.landmarks, space.gamma).T @ factor[rows] for rows in _blocks(len(X)))
+    return space.basis.T @ total
+
+
+def _oriented(projection: Array) -> Array:
+    """An eigenvector's sign is anybody's choice: make its largest entry positive."""
+    largest = np.argmax(np.abs(projection), axis=0)
+    return projection * np.where(projection[largest, np.arange(projection.shape[1])] < 0, -1, 1)

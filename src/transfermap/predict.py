@@ -1,0 +1,108 @@
+"""What is done with a run afterwards, from file to file: predict new rows in chunks, and hold the verdict to the truth."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from transfermap.data.files import digest, read_chunks, read_table
+from transfermap.io import whole_file
+from transfermap.run import TRUTH, Run, load_run
+from transfermap.verdict.verify import target_truth, verify
+
+ROW = "row"
+
+
+def predict_file(
+    run: Run, table: Path, output: Path, method: str | None = None, tick: Callable[[int], None] = lambda _: None
+) -> dict[str, Any]:
+    """Predict the rows of a file, chunk by chunk, into a CSV file that is there whole or not at all.
+
+    Parameters
+    ----------
+    run : Run
+    table : path
+        New target rows; CSV and Parquet are streamed, so they may be larger than memory.
+    output : path
+        Columns: row, prediction, p(class) ..., far, distance (in units of the threshold beyond which a row is far).
+    method : str, default=None
+        Whose predictions; None: the verdict's.
+    tick : callable
+        Told how many rows are done.
+
+    Returns
+    -------
+    dict
+        ``rows``, ``far`` and ``method``.
+    """
+    if output.resolve() == table.resolve():
+        raise ValueError(f"{output} is the table to be predicted; give another name for the predictions")
+    rows = far = 0
+    with whole_file(output) as part:
+        for chunk in read_chunks(table):
+            told = run.predict_frame(chunk, method)
+            told.insert(0, ROW, np.arange(rows, rows + len(told)))
+            told.to_csv(part, mode="a", header=rows == 0, index=False, encoding="utf8", quoting=csv.QUOTE_MINIMAL)
+            rows, far = rows + len(told), far + int(told["far"].sum())
+            tick(rows)
+    return {"rows": rows, "far": far, "method": method or run.verdict["model"], "output": str(output)}
+
+
+def verify_file(folder: Path, labelled: Path) -> dict[str, Any]:
+    """Score a run on labelled target rows, and keep the result with the run for its report.
+
+    Parameters
+    ----------
+    folder : path
+        The run.
+    labelled : path
+        A table with the label column and either the target's columns, or a column ``row`` with row numbers of the target
+        file that the run was made with. Rows without a label are left out.
+
+    Returns
+    -------
+    dict
+        As :func:`transfermap.verdict.verify.verify` gives it.
+    """
+    run = load_run(folder)
+    table = read_table(labelled)
+    label = run.record["task"]["label"]
+    if label not in table.columns:
+        raise ValueError(
+            f"{labelled} has no column {label!r}, which this run predicts; it has {_few(list(table.columns))}"
+        )
+    labels, there = target_truth(table[label], run.record)
+    told = _told(run, table[there].reset_index(drop=True), labelled)
+    truth = verify(run.record, told, labels) | {"labelled": str(labelled), "sha256": digest(labelled)}
+    with whole_file(folder / TRUTH) as part:
+        part.write_text(json.dumps(truth, ensure_ascii=False, indent=1), encoding="utf8")
+    return truth
+
+
+def _told(run: Run, table: pd.DataFrame, name: Path) -> dict[str, Any]:
+    """Every method's predictions for the labelled rows: from their columns, or looked up by their row numbers."""
+    wanted = list(run.found.encoder.kinds_)
+    missing = [c for c in wanted if c not in table.columns]
+    if not missing:
+        Z = run.found.encoder.transform(table)
+        return {key: model.predict(Z) for key, model in run.found.models.items()}
+    if ROW not in table.columns:
+        raise ValueError(
+            f"{name} lacks the columns {_few(missing)}, and has no column {ROW!r} with row numbers instead"
+        )
+    rows = pd.to_numeric(table[ROW], errors="coerce").to_numpy(dtype=float)
+    n = run.record["task"]["n_target"]
+    if not (np.isfinite(rows).all() and (rows == np.floor(rows)).all() and (rows >= 0).all() and (rows < n).all()):
+        raise ValueError(f"the column {ROW!r} of {name} must hold row numbers of the target, 0 to {n - 1}")
+    stored = {k.removeprefix("told_"): v for k, v in run.found.arrays.items() if k.startswith("told_")}
+    return {key: values[rows.astype(int)] for key, values in stored.items()}
+
+
+def _few(names: list[str], most: int = 8) -> str:
+    return ", ".join(map(str, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,339 @@
+"""A run: what one ``adapt`` found, in memory and as a folder on disk.
+
+A folder is written beside its place and moved there in one step, so that it is there whole or not at all::
+
+    run1/run.json          the record: verdict, evidence, findings, command, versions, hashes
+    run1/model.tmap        encoder and fitted models (see transfermap.io)
+    run1/evidence.npz      arrays for the report
+    run1/predictions.csv   the target's rows
+    run1/label_me.csv      rows worth labelling, with an empty label column
+    run1/leaderboard.csv
+    run1/truth.json        what verify found, once it has been run
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from transfermap._version import __version__
+from transfermap.data.task import Task
+from transfermap.io import FORMAT, open_model, save, versions
+from transfermap.report.page import html_page
+from transfermap.report.plots import evidence_plot, maps_plot, shares_plot, shift_plot
+from transfermap.report.terminal import frame
+from transfermap.verdict.investigate import Found, investigate
+from transfermap.verdict.verify import with_truth
+
+Array = np.ndarray[Any, np.dtype[Any]]
+RECORD, MODEL, EVIDENCE, TRUTH = "run.json", "model.tmap", "evidence.npz", "truth.json"
+_PART, _OLD = ".part-", ".old-"
+
+
+@dataclass
+class Run:
+    """What was found on a task: ask it for predictions, the leaderboard, plots, the report; keep it with :meth:`save`.
+
+    Attributes
+    ----------
+    record : dict
+        Everything in plain values.
+    task : Task or None
+        The two tables; None for a run that was loaded.
+    """
+
+    record: dict[str, Any]
+    found: Found
+    task: Task | None = None
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        """``answer`` ("use", "stay", "unknown"), ``method``, ``model`` (whose predictions are handed out), ``reasons``."""
+        verdict: dict[str, Any] = self.record["verdict"]
+        return verdict
+
+    @property
+    def leaderboard(self) -> pd.DataFrame:
+        """One row a method: evidence without target labels."""
+        return frame(self.record)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Keys of the methods that were fitted and can predict."""
+        return tuple(self.found.models)
+
+    def predict(self, X: Any, method: str | None = None) -> Array:
+        """Predictions for new target rows.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, d)
+            Rows with the columns that the target had.
+        method : str, default=None
+            Whose predictions; None: the verdict's.
+        """
+        predicted: Array = self._model(method).predict(self._encoded(X))
+        return predicted
+
+    def predict_proba(self, X: Any, method: str | None = None) -> Array:
+        """Class probabilities, (n, n_classes), in the order of ``classes_``."""
+        probabilities: Array = self._model(method).predict_proba(self._encoded(X))
+        return probabilities
+
+    @property
+    def classes_(self) -> Array:
+        """The classes, in the order of :meth:`predict_proba`'s columns."""
+        return self._model(None).classes_
+
+    def predict_frame(self, X: Any, method: str | None = None) -> pd.DataFrame:
+        """Predictions, probabilities and, for each row, whether it lies far from anything seen."""
+        Z, model = self._encoded(X), self._model(method)
+        table = pd.DataFrame({"prediction": model.predict(Z)})
+        if self.record["task"]["kind"] == "classification" and hasattr(model, "predict_proba"):
+            for c, p in zip(model.classes_, model.predict_proba(Z).T, strict=True):
+                table[f"p({c})"] = p.round(6)
+        distance = self.found.support.distance(Z)
+        table["far"] = distance > self.found.support.threshold_
+        table["distance"] = (distance / max(self.found.support.threshold_, np.finfo(float).tiny)).round(4)
+        return table
+
+    def plot(self, what: str = "evidence") -> Any:
+        """A matplotlib figure: "evidence", "shift", "maps" or "shares"."""
+        plots: dict[str, Callable[[], Any]] = {
+            "evidence": lambda: evidence_plot(self.record),
+            "shift": lambda: shift_plot(self.record),
+            "maps": lambda: maps_plot(self.record, self.found.arrays),
+            "shares": lambda: shares_plot(self.record),
+        }
+        if what not in plots:
+            raise ValueError(f"no plot {what!r}; expected one of: {', '.join(plots)}")
+        return plots[what]()
+
+    def report(self, path: str | Path | None = None, lang: str = "en") -> str:
+        """The report as one HTML page; written to ``path`` if one is given."""
+        page = html_page(self.record, self.found.arrays, lang)
+        if path is not None:
+            Path(path).write_text(page, encoding="utf8")
+        return page
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the run as a folder, whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            If the folder exists and ``overwrite`` is not given, or is no run.
+        """
+        with run_folder(folder, overwrite=overwrite) as part:
+            self._write(part)
+        return Path(folder)
+
+    def _write(self, part: Path) -> None:
+        models = {"encoder": self.found.encoder, "support": self.found.support, "models": self.found.models}
+        save(models, part / MODEL, inputs=self.record["inputs"], columns=list(self.found.encoder.kinds_))
+        np.savez_compressed(part / EVIDENCE, **{k: _plain(v) for k, v in self.found.arrays.items()})  # type: ignore[arg-type]
+        self.leaderboard.to_csv(part / "leaderboard.csv", index=False, encoding="utf8")
+        if self.task is not None:
+            told = self.predict_frame(self.task.target)
+            told.insert(0, "row", np.arange(len(told)))
+            told.to_csv(part / "predictions.csv", index=False, encoding="utf8")
+            self._to_label(told).to_csv(part / "label_me.csv", index=False, encoding="utf8")
+        # the record comes last: a folder that has it has everything
+        text = json.dumps(self.record, ensure_ascii=False, indent=1, allow_nan=True)
+        (part / RECORD).write_text(text, encoding="utf8")
+
+    def _to_label(self, told: pd.DataFrame) -> pd.DataFrame:
+        assert self.task is not None
+        rows = [r["row"] for r in self.record["label_me"]]
+        table = self.task.target.iloc[rows].reset_index(drop=True)
+        table.insert(0, "row", rows)
+        table.insert(1, "why", [r["why"] for r in self.record["label_me"]])
+        table.insert(2, "guess", told["prediction"].iloc[rows].to_numpy())
+        table.insert(3, self.record["task"]["label"], "")
+        return table
+
+    def _model(self, method: str | None) -> Any:
+        key = self.verdict["model"] if method is None else method.lower()
+        if key not in self.found.models:
+            raise ValueError(f"this run has no method {method!r}; expected one of: {', '.join(self.found.models)}")
+        return self.found.models[key]
+
+    def _encoded(self, X: Any) -> Array:
+        if not isinstance(X, pd.DataFrame):
+            names = list(self.found.encoder.feature_names_in_)
+            X = np.asarray(X)
+            if X.ndim != 2 or X.shape[1] != len(names):
+                raise ValueError(f"expected rows of {len(names)} columns, got an array of shape {X.shape}")
+            X = pd.DataFrame(X, columns=names)
+        return self.found.encoder.transform(X)
+
+
+def _plain(array: Array) -> Array:
+    """Arrays of strings as fixed-width text: an array of objects could only be pickled."""
+    return array.astype(str) if array.dtype.kind == "O" else array
+
+
+def adapt(
+    Xs: Any,
+    ys: Any = None,
+    Xt: Any = None,
+    *,
+    method: str | Sequence[str] = "auto",
+    estimator: Any = None,
+    seed: int = 0,
+    budget: float = 120.0,
+    tick: Callable[[str], None] = lambda _: None,
+) -> Run:
+    """Can I use A on B, which method, and what does it predict: the one-line door.
+
+    Parameters
+    ----------
+    Xs : array, sparse matrix or DataFrame of shape (n_source, d), or a Task
+        Source rows; with a :class:`Task` leave ``ys`` and ``Xt`` out.
+    ys : array of shape (n_source,)
+        Their labels.
+    Xt : as Xs, of shape (n_target, d)
+        Target rows, unlabelled.
+    method : "auto", a key such as "coral", or a list of keys
+        "auto" tries what suits the data. A single key is your decision: its predictions are handed out, and the verdict says
+        whether the evidence supports it.
+    estimator : str or scikit-learn estimator, default=None
+        What is trained after each method: "logistic", "forest", "boosting", "svm", "knn", "ridge", or any estimator.
+    seed : int
+    budget : float
+        Seconds for gathering evidence.
+
+    Returns
+    -------
+    Run
+        With ``verdict``, ``leaderboard``, ``predict(X)``, ``report()``, ``save(folder)``.
+
+    Raises
+    ------
+    ValueError
+        If the data cannot be used; the message says what was expected and what came.
+
+    Examples
+    --------
+    >>> import numpy as np, transfermap as tm
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(0, 2, 300)
+    >>> X = rng.normal(size=(300, 4)) + 2 * np.c_[y, y, y, y]
+    >>> run = tm.adapt(X[:150], y[:150], X[150:] * 3 + 10, method="coral")
+    >>> run.predict(X[150:] * 3 + 10).shape
+    (150,)
+    """
+    task = Xs if isinstance(Xs, Task) else Task.from_arrays(Xs, ys, Xt)
+    found = investigate(task, method=method, using=estimator, seed=seed, budget=budget, tick=tick)
+    return Run(found.record | {"versions": versions(), "command": ""}, found, task)
+
+
+def load_run(folder: str | Path) -> Run:
+    """A run that :meth:`Run.save` wrote; nothing is refitted.
+
+    Raises
+    ------
+    ValueError
+        If the folder is missing, no run, damaged, or of a newer format.
+    """
+    folder = settle(folder)
+    if not (folder / RECORD).is_file():
+        raise ValueError(_no_run(folder))
+    record = _json(folder / RECORD)
+    if not isinstance(record, dict) or record.get("kind") != "transfermap-run":
+        raise ValueError(f"{folder / RECORD} is not the record of a run")
+    if not isinstance(record.get("format"), int) or record["format"] > FORMAT:
+        raise ValueError(
+            f"{folder} has format {record.get('format')!r}; this is transfermap {__version__}: install a newer one"
+        )
+    model, _ = open_model(folder / MODEL)
+    if (folder / TRUTH).is_file():
+        record = with_truth(record, _json(folder / TRUTH))
+    return Run(record, Found(record, _arrays(folder / EVIDENCE), model["encoder"], model["support"], model["models"]))
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf8"))
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path} is damaged or cannot be read ({error})") from error
+
+
+def _arrays(path: Path) -> dict[str, Array]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
+        raise ValueError(f"{path} is missing or damaged ({error})") from error
+
+
+def _no_run(folder: Path) -> str:
+    if _leftovers(folder, _PART):
+        return f"{folder} holds no run: a run into it was cut off before it was finished; run adapt again"
+    if folder.is_dir():
+        return f"{folder} is a folder, but no run: it has no {RECORD}"
+    return f"there is no run {folder}; expected a folder that 'transfermap adapt ... -o {folder.name}' wrote"
+
+
+@contextmanager
+def run_folder(folder: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A folder to write into; when all went well it becomes ``folder`` in one step, otherwise ``folder`` stays as it was.
+
+    A kill leaves a hidden folder beside it, which the next run into the same place clears away. Replacing takes two renames;
+    a kill between them is mended by :func:`settle`, which every reader calls first.
+    """
+    folder = settle(folder)
+    check_place(folder, overwrite)
+    for left in _leftovers(folder, _PART):
+        shutil.rmtree(left, ignore_errors=True)
+    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}{_PART}"))
+    try:
+        yield part
+        part.chmod(0o755)
+        if folder.exists():
+            old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}{_OLD}"))
+            folder.rename(old / "run")
+            part.rename(folder)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def check_place(folder: str | Path, overwrite: bool) -> None:
+    """Refuse to write over anything but a run, and over a run unless that was asked for."""
+    folder = settle(folder)
+    if not folder.parent.is_dir():
+        raise ValueError(f"{folder} cannot be written: there is no folder {folder.parent}")
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file; expected the name of a folder for the run")
+    if folder.exists() and not (folder / RECORD).is_file() and any(folder.iterdir()):
+        raise ValueError(f"{folder} holds other things than a run; give another name")
+    if (folder / RECORD).is_file() and not overwrite:
+        raise ValueError(f"{folder} holds a run already; give another name, or --overwrite to replace it")
+
+
+def settle(folder: str | Path) -> Path:
+    """Bring a run back that was moved aside when its replacement was cut off half-way."""
+    folder = Path(folder)
+    aside = [left / "run" for left in _leftovers(folder, _OLD) if (left / "run" / RECORD).is_file()]
+    if aside and not folder.exists():
+        aside[-1].rename(folder)
+    if folder.exists():
+        for left in _leftovers(folder, _OLD):
+            shutil.rmtree(left, ignore_errors=True)
+    return folder
+
+
+def _leftovers(folder: Path, mark: str) -> list[Path]:
+    return sorted(folder.parent.glob(f".{folder.name}{mark}*")) if folder.parent.is_dir() else []

@@ -1,0 +1,305 @@
+"""What differs between source and target, before any training, and what cannot be known without target labels."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.exceptions import ConvergenceWarning
+
+from transfermap.data.columns import coerce, style_of
+from transfermap.data.encoder import TableEncoder
+from transfermap.data.task import Task, duplicates, leaks
+from transfermap.measure.domains import column_carry, domain_classifier
+from transfermap.measure.labelshift import LabelShift, label_shift
+from transfermap.measure.shift import category_shift, false_discovery, number_shift, outside_support
+from transfermap.verdict.domains import Domains, encode, parts
+from transfermap.verdict.estimators import estimator
+from transfermap.words import Note
+
+SIGNIFICANT = 0.05
+MOST = 5000
+
+
+@dataclass(frozen=True)
+class Check:
+    """The findings; ``to_dict`` is what reports and ``--json`` show.
+
+    Attributes
+    ----------
+    notes : tuple of Note
+        The findings in words, most important first.
+    auc : dict
+        "value", "low", "high" (95 %): how well a classifier tells the two tables apart; 0.5 is not at all.
+    columns : tuple of dict
+        One a table column, most shifted first.
+    outside : float
+        Share of the target's rows that lie where the source has none (about 0.01 without shift).
+    shares : tuple of dict
+        Class shares in the source, and an estimate of the target's with its interval.
+    only_shares : bool
+        Whether a change of the class shares alone explains the difference between the tables.
+    duplicates : int
+        Target rows that stand in the source too.
+    """
+
+    notes: tuple[Note, ...]
+    auc: dict[str, float]
+    columns: tuple[dict[str, Any], ...]
+    outside: float
+    shares: tuple[dict[str, Any], ...] = ()
+    only_shares: bool = False
+    duplicates: int = 0
+    task: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold."""
+        return asdict(self)
+
+    def frame(self) -> pd.DataFrame:
+        """The columns' shifts as a table, most shifted first."""
+        return pd.DataFrame(self.columns)
+
+    def __str__(self) -> str:
+        return "\n".join(note.say() for note in self.notes)
+
+
+def check(task: Task, seed: int = 0) -> Check:
+    """Compare the two tables of a task.
+
+    Parameters
+    ----------
+    task : Task
+    seed : int
+        Large tables are looked at through a sample; the seed says which.
+
+    Returns
+    -------
+    Check
+    """
+    encoder, data = encode(task, seed)
+    return check_encoded(task, encoder, data, seed)
+
+
+def check_encoded(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Check:
+    """As :func:`check`, where the encoding has been done already."""
+    Xs, Xt = _sample(data.Xs, seed), _sample(data.Xt, seed + 1)
+    told = domain_classifier(Xs, Xt, seed)
+    auc = {"value": told.auc, "low": told.low, "high": told.high}
+    columns = _columns(task, encoder, Xs, Xt, seed)
+    outside = float(outside_support(Xs, Xt, seed).mean())
+    shares = _shares(data, seed)
+    only_shares = shares is not None and _shares_explain(data, shares, auc, seed)
+    shared = duplicates(task)
+    notes = (
+        *_difference(auc, columns),
+        *_columns_words(columns),
+        *_outside_words(outside),
+        *_shares_words(shares, only_shares),
+        *_table_words(task, shared),
+        *_unknowable(task),
+    )
+    return Check(
+        notes=notes,
+        auc=auc,
+        columns=tuple(columns),
+        outside=outside,
+        shares=_share_rows(shares),
+        only_shares=only_shares,
+        duplicates=shared,
+        task=describe(task, data),
+    )
+
+
+def describe(task: Task, data: Domains) -> dict[str, Any]:
+    """The task in plain values, for the record."""
+    return {
+        "label": task.label,
+        "kind": task.kind,
+        "classes": [str(c) for c in data.classes] or None,
+        "n_source": len(task.source),
+        "n_target": len(task.target),
+        "source_names": list(task.source_names),
+        "target_name": task.target_name,
+        "columns": task.source.shape[1],
+        "features": data.Xs.shape[1],
+    }
+
+
+def _sample(X: Any, seed: int) -> Any:
+    return X if len(X) <= MOST else X[np.sort(np.random.default_rng(seed).permutation(len(X))[:MOST])]
+
+
+def _columns(task: Task, encoder: TableEncoder, Xs: Any, Xt: Any, seed: int) -> list[dict[str, Any]]:
+    """One row a table column: how far it has moved, and how well it alone tells the tables apart."""
+    carried = {c.column: c for c in column_carry(Xs, Xt, encoder.origin_, seed)}
+    rows = [_column(task, name, kind) for name, kind in encoder.kinds_.items() if name in task.target]
+    for row in rows:
+        carry = carried.get(row["column"])
+        row["carries"] = None if carry is None else carry.auc
+        if row["p"] is None and carry is not None:  # text and the like: only the domain classifier can judge it
+            row["p"], row["shift"] = carry.p_value, max(0.0, 2 * carry.auc - 1)
+    adjusted = false_discovery([np.nan if r["p"] is None else r["p"] for r in rows])
+    for row, p in zip(rows, adjusted, strict=True):
+        row["p"] = None if np.isnan(p) else float(p)
+        row["significant"] = bool(p <= SIGNIFICANT)
+    return sorted(rows, key=lambda r: (not r["significant"], -(r["shift"] or 0.0), r["column"]))
+
+
+def _column(task: Task, name: str, kind: str) -> dict[str, Any]:
+    source, target = task.source[name], task.target[name]
+    row: dict[str, Any] = {"column": name, "kind": kind, "shift": None, "p": None, "detail": {}}
+    if kind in ("number", "date", "flag", "category"):
+        style = style_of(source, kind)  # type: ignore[arg-type]
+        xs, xt = (coerce(side, kind, style) for side in (source, target))  # type: ignore[arg-type]
+        row |= _number(xs, xt) if kind in ("number", "date") else _category(xs, xt)
+    else:
+        row |= {"missing_source": float(source.isna().mean()), "missing_target": float(target.isna().mean())}
+    return row
+
+
+def _number(xs: pd.Series[Any], xt: pd.Series[Any]) -> dict[str, Any]:
+    as_numbers = [_days(x) for x in (xs, xt)]
+    found = number_shift(*as_numbers)
+    return {
+        "shift": _known(found.ks),
+        "p": _known(min(found.p_value, found.missing_p_value)),
+        "missing_source": found.missing_source,
+        "missing_target": found.missing_target,
+        "detail": {
+            "mean_difference": _known(found.mean_difference),
+            "spread_ratio": _known(found.spread_ratio),
+            "wasserstein": _known(found.wasserstein),
+        },
+    }
+
+
+def _days(x: pd.Series[Any]) -> Any:
+    if not pd.api.types.is_datetime64_any_dtype(x):
+        return x.to_numpy(dtype=float)
+    return ((x - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)).to_numpy(dtype=float)
+
+
+def _category(cs: pd.Series[Any], ct: pd.Series[Any]) -> dict[str, Any]:
+    found = category_shift(cs.astype(object), ct.astype(object))
+    return {
+        "shift": _known(found.total_variation),
+        "p": _known(min(found.p_value, found.missing_p_value)),
+        "missing_source": found.missing_source,
+        "missing_target": found.missing_target,
+        "detail": {"unseen_share": _known(found.unseen_share), "unseen": [str(v) for v in found.unseen[:20]]},
+    }
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _shares(data: Domains, seed: int) -> LabelShift | None:
+    """Estimate the target's class shares with a model that is held against source rows it never saw."""
+    if data.kind != "classification":
+        return None
+    part = next(parts(data, seed, MOST))
+    if len(np.unique(data.ys[part.train])) < 2:
+        return None
+    last = estimator(None, data.kind, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = last.fit(data.Xs[part.train], data.ys[part.train])
+    return label_shift(
+        data.ys[part.held], model.predict(data.Xs[part.held]), model.predict(data.Xt), data.classes, seed=seed
+    )
+
+
+def _shares_explain(data: Domains, found: LabelShift, auc: dict[str, float], seed: int) -> bool:
+    """Whether the difference is gone once the source's classes are thinned out to the target's estimated shares.
+
+    Under label shift alone, p(x|y) is the same in both, so a source with the target's shares cannot be told from it.
+    """
+    if found.p_value > SIGNIFICANT or auc["low"] < 0.52:
+        return False
+    share = dict(zip(found.classes.tolist(), found.weights, strict=True))
+    keep = np.array([share[y] for y in data.ys.tolist()])
+    rng = np.random.default_rng([seed, 1])
+    kept = rng.random(len(keep)) < keep / keep.max()
+    if kept.sum() < 50:
+        return False
+    left = domain_classifier(_sample(data.Xs[kept], seed), _sample(data.Xt, seed + 1), seed, folds=3, most=2000)
+    return left.low <= 0.5
+
+
+def _share_rows(found: LabelShift | None) -> tuple[dict[str, Any], ...]:
+    if found is None:
+        return ()
+    fields = zip(found.classes, found.source, found.target, found.low, found.high, strict=True)
+    return tuple(
+        {"class": str(c), "source": float(s), "target": float(t), "low": float(low), "high": float(high)}
+        for c, s, t, low, high in fields
+    )
+
+
+def _difference(auc: dict[str, float], columns: Sequence[dict[str, Any]]) -> list[Note]:
+    strong = (
+        "same"
+        if auc["low"] <= 0.52
+        else "slight"
+        if auc["value"] < 0.65
+        else "clear"
+        if auc["value"] < 0.9
+        else "apart"
+    )
+    level = {"same": "info", "slight": "info", "clear": "warn", "apart": "stop"}[strong]
+    notes = [Note(f"check.{strong}", level, {k: round(v, 3) for k, v in auc.items()})]  # type: ignore[arg-type]
+    carriers = sorted((c for c in columns if (c["carries"] or 0) > 0.55), key=lambda c: -c["carries"])
+    if carriers and strong != "same":
+        notes.append(Note("check.carriers", "info", {"columns": [c["column"] for c in carriers[:6]]}))
+    return notes
+
+
+def _columns_words(columns: Sequence[dict[str, Any]]) -> list[Note]:
+    moved = [c for c in columns if c["significant"]]
+    notes = [Note("check.moved", "info", {"count": len(moved), "of": len(columns)})]
+    gaps = [c["column"] for c in columns if abs(c["missing_source"] - c["missing_target"]) > 0.1]
+    if gaps:
+        notes.append(Note("check.gaps", "warn", {"columns": gaps}))
+    unseen = [c for c in columns if c["detail"].get("unseen_share")]
+    for c in sorted(unseen, key=lambda c: -c["detail"]["unseen_share"])[:5]:
+        share, names = c["detail"]["unseen_share"], c["detail"]["unseen"]
+        notes.append(Note("check.unseen", "warn", {"column": c["column"], "share": share, "categories": names}))
+    return notes
+
+
+def _outside_words(outside: float) -> list[Note]:
+    far = outside > 0.05
+    return [Note("check.outside" if far else "check.inside", "warn" if far else "info", {"share": outside})]
+
+
+def _shares_words(found: LabelShift | None, only_shares: bool) -> list[Note]:
+    if found is None:
+        return []
+    if only_shares:
+        return [Note("check.only_shares", "warn")]
+    worst = int(np.argmax(np.abs(found.target - found.source)))
+    moved = found.low[worst] > found.source[worst] or found.high[worst] < found.source[worst]
+    values = {"class_": str(found.classes[worst]), "source": found.source[worst], "target": found.target[worst]}
+    values = {k: v if isinstance(v, str) else float(v) for k, v in values.items()}
+    return [Note("check.shares_moved", "warn", values)] if moved else [Note("check.shares_steady")]
+
+
+def _table_words(task: Task, shared: int) -> list[Note]:
+    notes = []
+    if shared:
+        level = "stop" if shared == len(task.target) else "warn"
+        notes.append(Note("check.duplicates", level, {"count": shared, "of": len(task.target)}))  # type: ignore[arg-type]
+    leaking = leaks(task)
+    if leaking:
+        notes.append(Note("check.leak", "stop", {"columns": leaking}))
+    return notes
+
+
+def _unknowable(task: Task) -> list[Note]:
+    return [Note("check.unknowable", "info", {"label": task.label})]

@@ -1,0 +1,142 @@
+"""The house stays in order: direction of imports, no heavy imports at the door, every sentence in every language."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import transfermap
+from transfermap.words import LANGUAGES, Note, catalogue
+
+ROOT = Path(transfermap.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+# a module may import from layers below its own, and from its own
+LAYERS = (
+    ("words", "_version"),
+    ("card",),
+    ("data", "math", "map"),
+    ("measure",),
+    ("roles",),
+    ("deep",),
+    ("methods", "io"),
+    ("verdict", "bench"),
+    ("report",),
+    ("run",),
+    ("predict",),
+    ("cli", "__init__"),
+)
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+
+def imports(path: Path) -> list[str]:
+    """Modules of this package that a file imports, at the top or inside a function."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text("utf8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "transfermap":
+            found.append(node.module or "")
+        elif isinstance(node, ast.Import):
+            found += [a.name for a in node.names if a.name.split(".")[0] == "transfermap"]
+    return found
+
+
+def part(module: str) -> str:
+    names = module.split(".")
+    return names[1] if len(names) > 1 else "__init__"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_imports_point_downwards(path):
+    here = path.relative_to(ROOT).with_suffix("").parts[0]
+    for module in imports(path):
+        assert LEVEL[part(module)] <= LEVEL[here], f"{here} must not import {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_a_method_imports_no_method_and_nothing_imports_from_a_package(path):
+    for module in imports(path):
+        names = module.split(".")
+        if "methods" in path.parts and names[1:2] == ["methods"]:
+            assert names[-1].startswith("_"), f"{path.name} imports the method {module}"
+        at = ROOT.joinpath(*names[1:])
+        assert not at.is_dir() or names[1:] in ([], ["words"]), f"{path.name} imports from the package {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_files_are_short(path):
+    assert len(path.read_text("utf8").splitlines()) <= 400
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = "import sys, transfermap; print([m for m in ('torch','matplotlib','ot','sklearn','pandas') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\nfrom transfermap.cli import app\n"
+        "try: app(['--help'])\nexcept SystemExit: pass\n"
+        "print([m for m in ('torch','matplotlib','ot','sklearn','pandas','numpy') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip().endswith("[]")
+
+
+def test_every_public_name_is_there():
+    for name in transfermap.__all__:
+        assert getattr(transfermap, name) is not None
+    assert transfermap.TCA is transfermap.find("tca")
+    assert "TCA" in dir(transfermap)
+    with pytest.raises(AttributeError, match="NoSuchMethod"):
+        _ = transfermap.NoSuchMethod
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_languages_hold_the_same_sentences_with_the_same_placeholders():
+    first, *others = (catalogue(lang) for lang in LANGUAGES)
+    for other in others:
+        assert set(first) == set(other)
+        for code, text in first.items():
+            assert placeholders(text) == placeholders(other[code]), code
+
+
+def note_codes() -> list[tuple[str, str]]:
+    """Every code that stands as a literal in ``Note("...")`` anywhere in the package."""
+    found = []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text("utf8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Note" and node.args:
+                head = node.args[0]
+                if isinstance(head, ast.Constant):
+                    found.append((path.name, head.value))
+    return found
+
+
+def test_every_note_has_its_sentence():
+    codes = note_codes()
+    assert len(codes) > 30
+    missing = [(where, code) for where, code in codes if code not in catalogue("en")]
+    assert not missing
+
+
+def test_a_note_says_its_values_and_survives_json():
+    note = Note("check.leak", "stop", {"columns": ["a", "b"]})
+    assert "a, b" in note.say() and "a、b" in note.say("zh")
+    assert Note(**note.to_dict()) == note
+    with pytest.raises(ValueError, match="no language"):
+        note.say("xx")
+
+
+def test_sentences_speak_chinese_in_chinese():
+    quiet = re.compile(r"[\u4e00-\u9fff]")
+    shown = [code for code, text in catalogue("zh").items() if len(text) > 30 and not quiet.search(text)]
+    assert not shown

@@ -1,0 +1,400 @@
+"""What every method promises, because it is in the folder: one check a promise, run over the registry."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import warnings
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from transfermap.card import find, keys
+from transfermap.data.toy import make_toy
+from transfermap.io import load, save
+from transfermap.roles import Adapted, Adapter, Weigher
+
+HERE = Path(__file__).parent
+# the only check that scikit-learn does not run: it asks for an environment variable that nothing else here needs
+SKIPPED = {"check_array_api_input"}
+SEEDS = range(6)
+MARGIN = 0.05
+MARGINS = {"coral": 0.15, "linearmonge": 0.15, "domainscaler": 0.3, "sa": 0.5, "jda": 0.12, "kmm": 0.12, "tca": 0.1}
+
+each = pytest.mark.parametrize("key", keys())
+
+
+def new(key):
+    return find(key)()
+
+
+def model(key, **knobs):
+    return Adapted(find(key)(**knobs), LogisticRegression(tol=1e-10, max_iter=10_000))
+
+
+def data(name="no_shift", n=40, seed=0, task="classification"):
+    """Both domains one below the other, in mixed order: X, y with the target's true labels, and sample_domain."""
+    toy = make_toy(name, n=n, seed=seed, task=task)
+    X, y = np.r_[toy.Xs, toy.Xt], np.r_[toy.ys, toy.yt]
+    mixed = np.random.default_rng(seed).permutation(len(X))
+    return X[mixed], y[mixed], np.repeat([1, -1], [len(toy.Xs), len(toy.Xt)])[mixed]
+
+
+def scores(m, X, y, d, Xnew):
+    return m.fit(X, y, sample_domain=d).decision_function(Xnew)
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error")
+        yield
+
+
+# 1. scikit-learn's own checks
+
+
+@each
+@pytest.mark.parametrize("after", [None, LogisticRegression(), Ridge()], ids=["bare", "classifier", "regressor"])
+def test_scikit_learns_checks_pass(key, after):
+    if isinstance(after, Ridge) and "regression" not in find(key).card.tasks:
+        X, y, d = data()
+        with pytest.raises(ValueError, match="needs classes"):
+            Adapted(new(key), after).fit(X, y, sample_domain=d)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the checks fit on noise: estimators may say that they did not converge
+        results = check_estimator(new(key) if after is None else Adapted(new(key), after), on_fail=None, on_skip=None)
+    assert {r["check_name"] for r in results if r["status"] == "skipped"} <= SKIPPED
+    assert [(r["check_name"], r["exception"]) for r in results if r["status"] not in ("passed", "skipped")] == []
+    assert len(results) > 40
+
+
+# 2. inputs and hyper-parameters stay as they are; a second fit is a fresh one
+
+
+@each
+def test_inputs_and_knobs_are_not_touched(key):
+    X, y, d = data()
+    before, m = (X.copy(), y.copy(), d.copy()), model(key)
+    knobs = m.get_params()
+    for array in (X, y, d):
+        array.setflags(write=False)
+    m.fit(X, y, sample_domain=d).predict(X)
+    new(key).fit(X, y, sample_domain=d)
+    assert all(np.array_equal(a, b) for a, b in zip(before, (X, y, d), strict=True))
+    assert repr(m.get_params()) == repr(knobs)
+
+
+@each
+def test_fitting_again_is_fitting_anew(key):
+    X, y, d = data()
+    other = data("site_offsets", n=30, seed=3)
+    m = model(key)
+    m.fit(other[0], other[1], sample_domain=other[2])
+    np.testing.assert_array_equal(scores(m, X, y, d, X), scores(model(key), X, y, d, X))
+
+
+# 3. target labels do not exist for it
+
+
+@each
+@pytest.mark.parametrize("mask", ["flipped", "minus one", "nan", "none"])
+def test_target_labels_cannot_move_the_prediction(key, mask):
+    X, y, d = data("class_shift")
+    t, masked = d < 0, y.astype(object if mask == "none" else float if mask == "nan" else int)
+    masked[t] = {"flipped": 1 - y[t], "minus one": -1, "nan": np.nan, "none": None}[mask]
+    np.testing.assert_array_equal(scores(model(key), X, masked, d, X), scores(model(key), X, y, d, X))
+
+
+@each
+def test_string_labels_give_what_numbers_give(key):
+    X, y, d = data("class_shift")
+    named = np.where(y == 1, "yes", "no").astype(object)
+    named[d < 0] = None
+    np.testing.assert_array_equal(scores(model(key), X, named, d, X), scores(model(key), X, y, d, X))
+
+
+# 4. neutral values
+
+
+@pytest.mark.parametrize("key", [k for k in keys() if find(k).card.neutral])
+def test_neutral_values_are_exactly_source_only(key):
+    X, y, d = data("covariate_shift")
+    neutral = model(key, **find(key).card.neutral)
+    np.testing.assert_array_equal(scores(neutral, X, y, d, X), scores(model("sourceonly"), X, y, d, X))
+
+
+# 5. order of rows; seeds
+
+
+@each
+def test_the_order_of_rows_does_not_matter(key):
+    X, y, d = data("site_offsets")
+    mixed = np.random.default_rng(7).permutation(len(X))
+    straight = scores(model(key), X, y, d, X)
+    np.testing.assert_allclose(scores(model(key), X[mixed], y[mixed], d[mixed], X), straight, atol=1e-6, rtol=1e-6)
+
+
+@each
+def test_each_row_comes_back_at_its_place(key):
+    X, y, d = data("site_offsets")
+    m = new(key).fit(X, y, sample_domain=d)
+    if isinstance(m, Weigher):
+        alone = new(key).fit(*(np.r_[a[d > 0], a[d < 0]] for a in (X, y)), sample_domain=np.sort(d)[::-1])
+        np.testing.assert_allclose(m.weights_, alone.weights_, atol=1e-9)
+        assert m.weights_.shape == ((d > 0).sum(),)
+        assert (m.weights_ >= 0).all()
+        assert m.weights_.mean() == pytest.approx(1)
+        return
+    Z = m.transform(X, sample_domain=d)
+    for side in (d > 0, d < 0):
+        np.testing.assert_allclose(Z[side], m.transform(X[side], sample_domain=d[side]), atol=1e-9)
+    np.testing.assert_allclose(Z[d < 0], m.transform(X[d < 0]), atol=1e-9)
+    np.testing.assert_array_equal(new(key).fit_transform(X, y, sample_domain=d), Z)
+
+
+@each
+def test_the_same_seed_gives_the_same_bits(key):
+    X, y, d = data("class_shift", n=60)
+    approximate = {"max_exact": 20, "landmarks": 30, "kernel": "rbf"}
+    knobs = {name: v for name, v in approximate.items() if name in {f.name for f in fields(find(key))}}
+    np.testing.assert_array_equal(scores(model(key, **knobs), X, y, d, X), scores(model(key, **knobs), X, y, d, X))
+
+
+# 6. saving
+
+
+@each
+def test_saved_and_loaded_it_predicts_the_same(key, tmp_path):
+    X, y, d = data("site_offsets")
+    fitted = model(key).fit(X, y, sample_domain=d)
+    save(fitted, tmp_path / "model.tmap")
+    np.testing.assert_array_equal(load(tmp_path / "model.tmap").decision_function(X), fitted.decision_function(X))
+
+
+# 7. rows never seen
+
+
+@each
+def test_new_rows_one_at_a_time_or_together(key):
+    X, y, d = data("site_offsets")
+    fitted = model(key).fit(X, y, sample_domain=d)
+    unseen = data("site_offsets", seed=5)[0][:15]
+    alone = np.concatenate([fitted.decision_function(row[None]) for row in unseen])
+    np.testing.assert_allclose(alone, fitted.decision_function(unseen), rtol=1e-9, atol=1e-9)
+
+
+# kinds of tables
+
+
+@each
+def test_float32_stays_float32_and_agrees(key):
+    X, y, d = data()
+    small = new(key).fit(X.astype(np.float32), y, sample_domain=d)
+    big = new(key).fit(X.astype(np.float32).astype(float), y, sample_domain=d)
+    if isinstance(small, Weigher):
+        np.testing.assert_allclose(small.weights_, big.weights_, atol=1e-3)
+        return
+    Z = small.transform(X.astype(np.float32), sample_domain=d)
+    assert Z.dtype == np.float32
+    assert big.transform(X, sample_domain=d).dtype == np.float64
+    np.testing.assert_allclose(Z, big.transform(X, sample_domain=d), atol=1e-3)
+
+
+@each
+def test_a_frame_gives_what_an_array_gives(key):
+    X, y, d = data()
+    frame = pd.DataFrame(X, columns=list("abcd"), index=np.arange(len(X)) * 3)
+    fitted = model(key).fit(frame, pd.Series(y), sample_domain=pd.Series(d))
+    assert list(fitted.feature_names_in_) == list("abcd")
+    np.testing.assert_array_equal(fitted.decision_function(frame), scores(model(key), X, y, d, X))
+
+
+@pytest.mark.parametrize("key", [k for k in keys() if find(k).sparse_ok])
+def test_sparse_gives_what_dense_gives(key):
+    X, y, d = data(n=60)
+    X = np.where(np.abs(X) > 0.8, X, 0)
+    thin = scores(model(key), sparse.csr_matrix(X), y, d, sparse.csr_matrix(X))
+    np.testing.assert_allclose(thin, scores(model(key), X, y, d, X), atol=0.05)
+
+
+@pytest.mark.parametrize("key", [k for k in keys() if not find(k).sparse_ok])
+def test_sparse_is_refused_where_it_cannot_be(key):
+    X, y, d = data()
+    with pytest.raises((ValueError, TypeError), match=r"[Ss]parse"):
+        new(key).fit(sparse.csr_matrix(X), y, sample_domain=d)
+
+
+# 8. bad and thin input
+
+
+def broken():
+    X, y, d = data()
+    with_nan, with_inf = X.copy(), X.copy()
+    with_nan[3, 1], with_inf[3, 1] = np.nan, np.inf
+    return {
+        "nan": (with_nan, y, d, "NaN"),
+        "inf": (with_inf, y, d, "infinity"),
+        "one class": (X, np.zeros(len(X), int), d, "1 class"),
+        "no target": (X, y, np.abs(d), "target"),
+        "no source": (X, y, -np.abs(d), "source"),
+        "one target row": (X[d > 0].repeat(2, 0)[:41], y[:41], np.r_[np.ones(40, int), -1], "at least 2"),
+        "3-D": (X[:, :, None], y, d, "dim"),
+        "1-D": (X[:, 0], y, d, "2D"),
+        "empty": (X[:0], y[:0], d[:0], "sample"),
+        "no columns": (X[:, :0], y, d, "feature"),
+        "one row": (X[:1], y[:1], d[:1], "sample"),
+        "short y": (X, y[:-1], d, "inconsistent"),
+        "short domain": (X, y, d[:-1], "sample_domain"),
+        "words for domains": (X, y, np.where(d > 0, "a", "b"), "sample_domain"),
+        "words in X": (X.astype(str).astype(object) + "x", y, d, "float"),
+        "missing source label": (X, np.where(d > 0, np.nan, y), d, "NaN"),
+    }
+
+
+@each
+@pytest.mark.parametrize("case", list(broken()))
+def test_bad_input_is_refused_with_a_sentence(key, case):
+    X, y, d, says = broken()[case]
+    with pytest.raises(ValueError, match=says):
+        model(key).fit(X, y, sample_domain=d)
+
+
+@each
+def test_the_wrong_width_is_refused(key):
+    X, y, d = data()
+    for fitted in (model(key).fit(X, y, sample_domain=d), new(key).fit(X, y, sample_domain=d)):
+        act = getattr(fitted, "predict", None) or getattr(fitted, "transform", None)
+        if act:
+            with pytest.raises(ValueError, match="expecting 4 features"):
+                act(X[:, :3])
+
+
+def bad_knobs():
+    for key in keys():
+        for f in fields(find(key)):
+            if f.metadata.get("choices"):
+                yield key, f.name, "no such choice"
+            elif f.metadata:
+                bound = f.metadata["low"] if f.metadata["low"] is not None else f.metadata["above"]
+                yield key, f.name, bound - 1
+                yield key, f.name, "many"
+
+
+@pytest.mark.parametrize(("key", "name", "value"), list(bad_knobs()))
+def test_a_knob_out_of_bounds_is_refused(key, name, value):
+    X, y, d = data()
+    for m in (find(key)(**{name: value}), model(key, **{name: value})):
+        with pytest.raises(ValueError, match=f"{name} must be"):
+            m.fit(X, y, sample_domain=d)
+
+
+@each
+def test_every_knob_has_bounds(key):
+    assert all(f.metadata for f in fields(find(key)))
+
+
+@each
+@pytest.mark.parametrize(
+    "case", ["constant column", "constant large column", "all constant", "two rows", "wide", "twins"]
+)
+def test_thin_data_works(key, case):
+    X, y, d = data()
+    if case == "constant column":
+        X[:, 2] = 5
+    elif case == "constant large column":
+        X[:, 2] = 1e6 + 0.1
+    elif case == "all constant":
+        X[:] = 1
+    elif case == "two rows":
+        X, y, d = X[:4], np.array([0, 1, 0, 1]), np.array([1, 1, -1, -1])
+    elif case == "wide":
+        X = np.random.default_rng(0).normal(size=(len(X), 200))
+    elif case == "twins":
+        X, y, d = X.repeat(2, 0), y.repeat(2), d.repeat(2)
+    fitted = model(key).fit(X, y, sample_domain=d)
+    assert np.isfinite(fitted.decision_function(X)).all()
+
+
+# 9. what it is good for
+
+
+@pytest.mark.parametrize("key", [k for k in keys() if k != "sourceonly"])
+def test_it_beats_source_only_on_its_own_shift(key):
+    def accuracy(k, seed):
+        X, y, d = data(find(key).card.toy, n=300, seed=seed)
+        m = Adapted(new(k), LogisticRegression(max_iter=2000)).fit(X, np.where(d > 0, y, -1), sample_domain=d)
+        return m.score(X[d < 0], y[d < 0])
+
+    gain = np.mean([accuracy(key, seed) - accuracy("sourceonly", seed) for seed in SEEDS])
+    assert gain > MARGINS.get(key, MARGIN)
+
+
+# 10. what it says of itself
+
+
+@each
+def test_card_and_docstring_are_complete(key):
+    cls, card, doc = find(key), find(key).card, inspect.getdoc(find(key))
+    assert cls.__name__.lower() == key == card.key == Path(inspect.getfile(cls)).stem
+    for part in ("name", "objective", "steps", "solver", "cost", "assumes", "fails_when", "reference", "doi"):
+        assert getattr(card, part), part
+    assert re.fullmatch(r"10\.\d{4,}/\S+|https://\S+", card.doi)
+    assert card.toy or key == "sourceonly"
+    for f in fields(cls):
+        assert f"\n{f.name} : " in doc, f.name
+        written = re.search(rf"\n{f.name} : .*default=(\S+)\n", doc)
+        assert written, f"{f.name} has no default"
+        assert written[1].strip('"') == str(f.default)
+    for part in (".. math::", "Fails ", ">>> ", "References\n", card.doi):
+        assert part in doc, part
+    assert issubclass(cls, (Adapter, Weigher))
+    assert (HERE / "oracles" / f"test_{key}.py").is_file()
+
+
+# with scikit-learn's tools
+
+
+@each
+@pytest.mark.parametrize("routing", [False, True], ids=["routing off", "routing on"])
+def test_it_works_in_pipelines_and_searches(key, routing):
+    X, y, d = data(n=30)
+    bare = Adapted(new(key), LogisticRegression())
+    with sklearn.config_context(enable_metadata_routing=routing):
+        piped = make_pipeline(StandardScaler(), clone(bare))
+        name = "sample_domain" if routing else "adapted__sample_domain"
+        expected = clone(bare).fit(StandardScaler().fit_transform(X), y, sample_domain=d)
+        np.testing.assert_array_equal(
+            piped.fit(X, y, **{name: d}).predict(X), expected.predict(StandardScaler().fit_transform(X))
+        )
+        folds = list(StratifiedKFold(2).split(X, (d > 0) * 2 + y))
+        search = GridSearchCV(piped, {"adapted__estimator__C": [0.1, 1.0]}, cv=folds, error_score="raise")
+        assert np.isfinite(search.fit(X, y, **{name: d}).best_score_)
+        found = cross_validate(bare, X, y, cv=folds, params={"sample_domain": d}, error_score="raise")
+        assert np.isfinite(found["test_score"]).all()
+
+
+@each
+def test_several_sources(key):
+    X, y, d = data(n=60)
+    d = np.where(d > 0, np.arange(len(d)) % 3 + 5, -2)
+    fitted = model(key).fit(X, y, sample_domain=d)
+    assert fitted.score(X[d < 0], y[d < 0]) > 0.8
+
+
+@each
+def test_without_domains_every_row_is_both(key):
+    X, y, _ = data(n=60)
+    assert model(key).fit(X, y).score(X, y) > 0.8
