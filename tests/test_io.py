@@ -1,4 +1,4 @@
-"""Model files: what is saved comes back; what is hostile, foreign or damaged is refused in one sentence and runs nothing."""
+"""Model files: what is saved comes back; what is hostile, foreign or damaged is refused in one sentence."""
 
 from __future__ import annotations
 

@@ -94,8 +94,8 @@ def knob(
 ) -> Any:
     """A hyper-parameter with its bounds, where it is declared: ``reg: float = knob(1.0, low=0)``.
 
-    ``low`` and ``high`` are allowed values themselves, ``above`` is not; ``none`` allows None beside them. Checked in ``fit``, for
-    all methods, by :func:`check_knobs`.
+    ``low`` and ``high`` are allowed values themselves, ``above`` is not; ``none`` allows None beside them. Checked in
+    ``fit``, for all methods, by :func:`check_knobs`.
     """
     bounds = {"low": low, "above": above, "high": high, "choices": choices, "none": none}
     return field(default=default, metadata=bounds)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -73,9 +72,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         raise ValueError(f"{path} is a folder; expected the name of a file to write")
     if not path.parent.is_dir():
         raise ValueError(f"{path} cannot be written: there is no folder {path.parent}")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.part-", suffix=path.suffix)
-    os.close(handle)
-    part = Path(name)
+    part = path.with_name(f".{path.name}.part-{secrets.token_hex(4)}{path.suffix}")
     try:
         yield part
         part.replace(path)
@@ -193,7 +190,7 @@ def _check_trees(part: Any) -> None:
 
 
 def _trees(part: Any, width: int = 0) -> Iterator[tuple[str, Any, Any, Any, int]]:
-    """All decision trees within ``part``: name, left and right children, split feature (n_nodes,), number of features."""
+    """All decision trees within ``part``: name, left and right children, split feature, number of features."""
     if isinstance(part, Tree):
         yield "decision tree", part.children_left, part.children_right, part.feature, part.n_features
     elif isinstance(part, TreePredictor):

@@ -1,4 +1,4 @@
-"""What is done with a run afterwards, from file to file: predict new rows in chunks, and hold the verdict to the truth."""
+"""What is done with a run afterwards: predict new rows in chunks, and hold the verdict to the truth."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def verify_file(folder: Path, labelled: Path) -> dict[str, Any]:
     folder : path
         The run.
     labelled : path
-        A table with the label column and either the target's columns, or a column ``row`` with row numbers of the target
-        file that the run was made with. Rows without a label are left out.
+        A table with the label column and either the target's columns, or a column ``row`` with row numbers of the
+        target file that the run was made with. Rows without a label are left out.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """The shapes a classical method can have, and the one bridge between scikit-learn's view of the data and ours.
 
 Mathematics takes ``(Xs, ys, Xt)``; users and scikit-learn see ``(X, y, *, sample_domain)``. :func:`split` is the only
-place that knows both. A method says only what is its own: an :class:`Adapter` how features move, a :class:`Weigher` what
-each source row counts. :class:`Adapted` puts either in front of any scikit-learn estimator.
+place that knows both. A method says only what is its own: an :class:`Adapter` how features move, a :class:`Weigher`
+what each source row counts. :class:`Adapted` puts either in front of any scikit-learn estimator.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FLOATS = (np.float64, np.float32)
 
 
 class Split(NamedTuple):
-    """The two domains: ``Xs`` (n_source, d), ``ys`` (n_source,) or None, ``Xt`` (n_target, d), and each source row's domain."""
+    """Source ``Xs`` (n_source, d), ``ys`` (n_source,) or None, and its rows' ``domains``; target ``Xt`` (n_target, d)."""
 
     Xs: Array
     ys: Array | None
@@ -204,7 +204,7 @@ class Adapter(TransformerMixin, _Method):
 
 
 class Weigher(_Method):
-    """A method that says what each source row counts. It writes ``weigh(Xs, ys, Xt) -> w``, (n_source,), w >= 0, mean 1.
+    """A method that says what each source row counts: ``weigh(Xs, ys, Xt) -> w``, (n_source,), w >= 0, mean 1.
 
     ``fit`` keeps the weights in ``weights_``, in the order of the source rows.
     """
@@ -345,29 +345,29 @@ class Adapted(MetaEstimatorMixin, BaseEstimator):
     def _target(self, X: Any) -> Array:
         check_is_fitted(self)
         sparse_ok = "csr" if get_tags(self).input_tags.sparse else False
-        return self.adapter_._see_target(validate_data(self, X, reset=False, dtype=FLOATS, accept_sparse=sparse_ok))  # type: ignore[no-any-return]
+        return self.adapter_._see_target(validate_data(self, X, reset=False, dtype=FLOATS, accept_sparse=sparse_ok))
 
     @property
     def classes_(self) -> Array:
         """The classes, as the estimator orders them."""
-        return self.estimator_.classes_  # type: ignore[no-any-return]
+        return self.estimator_.classes_
 
     def predict(self, X: Any) -> Array:
         """Predict target rows ``X`` (n, d), also ones never seen in ``fit``."""
         Z = self._target(X)
-        return self.estimator_.predict(Z)  # type: ignore[no-any-return]
+        return self.estimator_.predict(Z)
 
     @available_if(_inner_has("predict_proba"))
     def predict_proba(self, X: Any) -> Array:
         """Class probabilities of target rows, (n, n_classes)."""
         Z = self._target(X)
-        return self.estimator_.predict_proba(Z)  # type: ignore[no-any-return]
+        return self.estimator_.predict_proba(Z)
 
     @available_if(_inner_has("decision_function"))
     def decision_function(self, X: Any) -> Array:
         """The estimator's decision values on target rows."""
         Z = self._target(X)
-        return self.estimator_.decision_function(Z)  # type: ignore[no-any-return]
+        return self.estimator_.decision_function(Z)
 
     def score(self, X: Any, y: Any) -> float:
         """Accuracy (classifiers) or R2 (regressors) on labelled target rows."""

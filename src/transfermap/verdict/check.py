@@ -19,10 +19,12 @@ from transfermap.measure.labelshift import LabelShift, label_shift
 from transfermap.measure.shift import category_shift, false_discovery, number_shift, outside_support
 from transfermap.verdict.domains import Domains, encode, parts
 from transfermap.verdict.estimators import estimator
-from transfermap.words import Note
+from transfermap.words import Level, Note
 
 SIGNIFICANT = 0.05
 MOST = 5000
+# an AUC whose interval starts below this is as good as chance
+ALIKE = 0.52
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ class Check:
         Whether a change of the class shares alone explains the difference between the tables.
     duplicates : int
         Target rows that stand in the source too.
+    reading : tuple of Note
+        What was done to read the tables: columns left out, types, missing values ...
+    task : dict
+        Sizes, label, classes.
     """
 
     notes: tuple[Note, ...]
@@ -54,6 +60,7 @@ class Check:
     shares: tuple[dict[str, Any], ...] = ()
     only_shares: bool = False
     duplicates: int = 0
+    reading: tuple[Note, ...] = ()
     task: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,6 +112,7 @@ def check_encoded(task: Task, encoder: TableEncoder, data: Domains, seed: int) -
     )
     return Check(
         notes=notes,
+        reading=(*task.notes, *encoder.notes),
         auc=auc,
         columns=tuple(columns),
         outside=outside,
@@ -220,7 +228,7 @@ def _shares_explain(data: Domains, found: LabelShift, auc: dict[str, float], see
 
     Under label shift alone, p(x|y) is the same in both, so a source with the target's shares cannot be told from it.
     """
-    if found.p_value > SIGNIFICANT or auc["low"] < 0.52:
+    if found.p_value > SIGNIFICANT or auc["low"] <= ALIKE:
         return False
     share = dict(zip(found.classes.tolist(), found.weights, strict=True))
     keep = np.array([share[y] for y in data.ys.tolist()])
@@ -260,6 +268,14 @@ def _difference(auc: dict[str, float], columns: Sequence[dict[str, Any]]) -> lis
     return notes
 
 
+def _strength(auc: dict[str, float]) -> tuple[str, Level]:
+    if auc["low"] <= ALIKE:
+        return "same", "info"
+    if auc["value"] < 0.65:
+        return "slight", "info"
+    return ("clear", "warn") if auc["value"] < 0.9 else ("apart", "stop")
+
+
 def _columns_words(columns: Sequence[dict[str, Any]]) -> list[Note]:
     moved = [c for c in columns if c["significant"]]
     notes = [Note("check.moved", "info", {"count": len(moved), "of": len(columns)})]
@@ -293,8 +309,8 @@ def _shares_words(found: LabelShift | None, only_shares: bool) -> list[Note]:
 def _table_words(task: Task, shared: int) -> list[Note]:
     notes = []
     if shared:
-        level = "stop" if shared == len(task.target) else "warn"
-        notes.append(Note("check.duplicates", level, {"count": shared, "of": len(task.target)}))  # type: ignore[arg-type]
+        level: Level = "stop" if shared == len(task.target) else "warn"
+        notes.append(Note("check.duplicates", level, {"count": shared, "of": len(task.target)}))
     leaking = leaks(task)
     if leaking:
         notes.append(Note("check.leak", "stop", {"columns": leaking}))

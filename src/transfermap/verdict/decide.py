@@ -1,9 +1,9 @@
-"""From evidence to a verdict: use a method, stay with source-only, or can't tell. No target label comes near this file.
+"""From evidence to a verdict: use a method, stay with source-only, or can't tell. No target label comes near here.
 
-The rule, in words. A validator votes for a method when the method's gain over source-only, paired resample by resample, is
-above ``MARGIN`` with its whole 90 % interval above zero; it votes against it when the reverse holds. A method is *supported*
-when at least two validators vote for it, none votes against it, and none of the vetoes holds. Among supported methods
-the one with the best mean rank over the validators is used.
+The rule, in words. A validator votes for a method when the method's gain over source-only, paired resample by resample,
+is above ``MARGIN`` with its whole 90 % interval above zero; it votes against it when the reverse holds. A method is
+*supported* when at least two validators vote for it, none votes against it, and none of the vetoes holds. Among
+supported methods the one with the best mean rank over the validators is used.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from transfermap.card import find
 from transfermap.measure.validators import collapsed
+from transfermap.verdict.check import ALIKE
 from transfermap.verdict.evidence import VALIDATORS, Candidate, interval, paired, steadiness
 from transfermap.words import Note
 
 MARGIN = 0.01
 NEEDED = 2
 UNSTEADY = 0.10
-ALIKE = 0.52
 
 Answer = Literal["use", "stay", "unknown"]
 
@@ -51,8 +52,8 @@ class Standing(NamedTuple):
 class Setting(NamedTuple):
     """What the check found that bears on the verdict.
 
-    ``auc_low`` is the lower end of the domain classifier's AUC, ``only_shares`` whether a change of the class shares alone
-    explains the difference, ``shares`` the estimated class shares of the target (empty for regression).
+    ``auc_low`` is the lower end of the domain classifier's AUC, ``only_shares`` whether a change of the class shares
+    alone explains the difference, ``shares`` the estimated class shares of the target (empty for regression).
     """
 
     auc_low: float
@@ -100,7 +101,7 @@ def ranking(standings: Mapping[str, Standing]) -> list[str]:
 def decide(standings: Mapping[str, Standing], setting: Setting, learnable: bool) -> Verdict:
     """The verdict on the methods whose standings are given.
 
-    ``learnable`` says whether source-only beats guessing on held-out source rows; if it does not, nothing can be carried over.
+    ``learnable`` says whether source-only beats guessing on held-out source rows; if not, nothing can be carried over.
     """
     if not learnable:
         return Verdict("unknown", "sourceonly", (Note("verdict.not_learnable", "stop"),), True)
@@ -128,4 +129,4 @@ def _use(key: str, found: Standing) -> Verdict:
 def _unknown(key: str, found: Standing) -> Verdict:
     against = "worse" in found.votes.values()
     code = "verdict.contradict" if against else "verdict.vetoed" if found.vetoes else "verdict.too_little"
-    return Verdict("unknown", "sourceonly", (Note(code, "warn", {"key": key}), *found.vetoes), True)
+    return Verdict("unknown", "sourceonly", (Note(code, "warn", {"method": find(key).card.name}), *found.vetoes), True)

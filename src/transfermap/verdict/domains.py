@@ -45,8 +45,8 @@ class Part(NamedTuple):
 def parts(data: Domains, seed: int, most: int) -> Iterator[Part]:
     """Resamples without end, the r-th always the same for one seed.
 
-    A third of the source is held out (whole groups where there are groups, every class in proportion otherwise); at most
-    ``most`` rows train and at most ``most`` target rows are adapted to, so that large tables cost no more than medium ones.
+    A third of the source is held out (whole groups where there are groups, every class in proportion otherwise); at
+    most ``most`` rows train and as many target rows are adapted to: large tables cost no more than medium ones.
     """
     r = 0
     while True:

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
@@ -31,7 +31,7 @@ UNSUITED = (ValueError, np.linalg.LinAlgError, MemoryError, FloatingPointError)
 
 
 class Seen(NamedTuple):
-    """One candidate on one resample: its scores, its predictions for the shown target rows, held-out truth and guesses."""
+    """One candidate on one resample: scores, predictions for the shown target rows, held-out truth and guesses."""
 
     scores: dict[str, float]
     drawn: Array
@@ -84,7 +84,7 @@ class Candidate:
 
 
 def fitted(method: Any, estimator: Any, Xs: Array, ys: Array, Xt: Array, sources: Array) -> Adapted:
-    """A fresh model, adapted from ``(Xs, ys)`` to ``Xt``. The placeholders where target labels would stand say nothing."""
+    """A fresh model, adapted from ``(Xs, ys)`` to ``Xt``; placeholders stand where target labels would."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return Adapted(clone(method), clone(estimator)).fit(
@@ -106,8 +106,8 @@ def gather(
 ) -> int:
     """Fill the candidates with evidence; returns how many resamples there were.
 
-    The first resample finds out what fails and what it all costs; a candidate whose turn comes when the ``budget`` (seconds) is
-    gone is skipped. There are as many further resamples as the rest of the time allows, one at least.
+    The first resample finds out what fails and what it all costs; a candidate whose turn comes when the ``budget``
+    (seconds) is gone is skipped. There are as many further resamples as the time left allows, one at least.
     """
     began = time.time()
     candidates = list(candidates)
@@ -182,7 +182,7 @@ def _reverse(method: Any, estimator: Any, data: Domains, part: Part, model: Adap
     def way_back(Xa: Array, ya: Array, Xb: Array) -> Array:
         return fitted(method, estimator, Xa, ya, Xb, np.zeros(len(Xa), dtype=int)).predict(Xb)
 
-    score = "balanced_accuracy" if data.kind == "classification" else "r2"
+    score: Literal["balanced_accuracy", "r2"] = "balanced_accuracy" if data.kind == "classification" else "r2"
     return reverse_validation(way_back, Xh, yh, Xt, told, score)
 
 

@@ -97,7 +97,7 @@ def investigate(
         "inputs": dict(task.inputs),
         "task": checked.task,
         "notes": [n.to_dict() for n in (*task.notes, *encoder.notes)],
-        "check": checked.to_dict() | {"notes": [n.to_dict() for n in checked.notes]},
+        "check": checked.to_dict(),
         "leaderboard": _leaderboard(candidates, standings, data, told),
         "verdict": _spoken(verdict, model, method, candidates, standings, told, resamples),
         "ledger": _ledger(task, checked, verdict),
@@ -159,7 +159,7 @@ def _judge(
 
 
 def _separates(base: Candidate, data: Domains) -> bool:
-    """With rare classes a good model may still guess the majority; balanced accuracy shows whether it has learned any."""
+    """With rare classes a good model may still guess the majority; balanced accuracy shows what it has learned."""
     if data.kind == "regression":
         return False
     gains = []
@@ -223,7 +223,7 @@ def _harm(c: Candidate, stand: Standing) -> list[Note]:
 
 
 def _changed(key: str, told: dict[str, Array], data: Domains) -> float:
-    """Share of target predictions that differ from source-only's; for numbers, those that move by over a tenth of the spread."""
+    """Share of target predictions unlike source-only's; for numbers, moved by over a tenth of the labels' spread."""
     if data.kind == "classification":
         return float(np.mean(told[key] != told["sourceonly"]))
     return float(np.mean(np.abs(told[key] - told["sourceonly"]) > 0.1 * np.std(data.ys)))
@@ -300,7 +300,7 @@ def _rows(data: Domains, support: Support, chosen: Candidate, told: dict[str, Ar
 def _maps(
     candidates: list[Candidate], verdict: Verdict, standings: dict[str, Standing], data: Domains, seed: int
 ) -> dict[str, Array]:
-    """Source and target as two-dimensional maps, before and after the method that the verdict speaks of (or the runner-up)."""
+    """Source and target as flat maps, before and after the method that the verdict speaks of (or the runner-up)."""
     rng = np.random.default_rng([seed, 4])
     s = np.sort(rng.permutation(len(data.Xs))[:DRAWN])
     t = np.sort(rng.permutation(len(data.Xt))[:DRAWN])

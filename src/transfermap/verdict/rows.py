@@ -14,7 +14,7 @@ UNSURE = 0.6
 
 
 def disagreement(told: Mapping[str, Array], kind: str) -> Array:
-    """How far the methods' predictions differ row by row, (n,): share outside the majority, or spread over the target's spread."""
+    """How far the methods differ row by row, (n,): share outside the majority, or their spread over the target's."""
     votes = [told[key] for key in sorted(told)]
     if kind == "regression":
         table = np.column_stack(votes).astype(float)

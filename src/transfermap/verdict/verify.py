@@ -61,7 +61,7 @@ def verify(record: Mapping[str, Any], told: Mapping[str, Array], labels: Array) 
     Returns
     -------
     dict
-        ``metric``, ``n``, ``rows`` (one a method: score with a 95 % interval, difference from source-only with interval),
+        ``metric``, ``n``, ``rows`` (one a method: score and difference from source-only, with 95 % intervals),
         ``verdict_right`` (True, False, or None where the labels do not decide it) and ``notes``.
     """
     kind = record["task"]["kind"]
