@@ -29,7 +29,7 @@ LAYERS = (
     ("report",),
     ("run",),
     ("predict",),
-    ("cli", "__init__"),
+    ("cli", "console", "__init__"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
@@ -39,10 +39,16 @@ def imports(path: Path) -> list[str]:
     found = []
     for node in ast.walk(ast.parse(path.read_text("utf8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "transfermap":
-            found.append(node.module or "")
+            found += [_module(node.module or "", a.name) for a in node.names]
         elif isinstance(node, ast.Import):
             found += [a.name for a in node.names if a.name.split(".")[0] == "transfermap"]
     return found
+
+
+def _module(package: str, name: str) -> str:
+    """The module that ``from package import name`` reads: a submodule of that name, or the package itself."""
+    at = ROOT.joinpath(*package.split(".")[1:])
+    return f"{package}.{name}" if (at / f"{name}.py").is_file() else package
 
 
 def part(module: str) -> str:

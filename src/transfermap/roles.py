@@ -25,7 +25,7 @@ FLOATS = (np.float64, np.float32)
 
 
 class Split(NamedTuple):
-    """Source ``Xs`` (n_source, d), ``ys`` (n_source,) or None, and its rows' ``domains``; target ``Xt`` (n_target, d)."""
+    """Source ``Xs`` (n_source, d), its ``ys`` (n_source,) or None and ``domains``; target ``Xt`` (n_target, d)."""
 
     Xs: Array
     ys: Array | None

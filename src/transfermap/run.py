@@ -57,7 +57,7 @@ class Run:
 
     @property
     def verdict(self) -> dict[str, Any]:
-        """``answer`` ("use", "stay", "unknown"), ``method``, ``reasons``, and ``model``: whose predictions are handed out."""
+        """``answer`` ("use", "stay", "unknown"), ``method``, ``reasons``; ``model``: whose predictions are used."""
         verdict: dict[str, Any] = self.record["verdict"]
         return verdict
 
@@ -81,8 +81,7 @@ class Run:
         method : str, default=None
             Whose predictions; None: the verdict's.
         """
-        predicted: Array = self._model(method).predict(self._encoded(X))
-        return predicted
+        return self._typed(self._model(method).predict(self._encoded(X)))
 
     def predict_proba(self, X: Any, method: str | None = None) -> Array:
         """Class probabilities, (n, n_classes), in the order of ``classes_``."""
@@ -92,7 +91,7 @@ class Run:
     @property
     def classes_(self) -> Array:
         """The classes, in the order of :meth:`predict_proba`'s columns."""
-        return self._model(None).classes_
+        return self._typed(self._model(None).classes_)
 
     def predict_frame(self, X: Any, method: str | None = None) -> pd.DataFrame:
         """Predictions, probabilities and, for each row, whether it lies far from anything seen."""
@@ -160,6 +159,13 @@ class Run:
         table.insert(2, "guess", told["prediction"].iloc[rows].to_numpy())
         table.insert(3, self.record["task"]["label"], "")
         return table
+
+    def _typed(self, labels: Array) -> Array:
+        """Labels as they were given to :func:`adapt`; within a run classes are strings, as in a file."""
+        given = self.record.get("label_type")
+        if given == "bool":
+            return labels == "True"
+        return labels.astype(float).astype(given) if given else labels
 
     def _model(self, method: str | None) -> Any:
         key = self.verdict["model"] if method is None else method.lower()
@@ -234,7 +240,14 @@ def adapt(
     """
     task = Xs if isinstance(Xs, Task) else Task.from_arrays(Xs, ys, Xt)
     found = investigate(task, method=method, using=estimator, seed=seed, budget=budget, tick=tick)
-    return Run(found.record | {"versions": versions(), "command": ""}, found, task)
+    more = {"versions": versions(), "command": "", "label_type": _label_type(ys, task)}
+    return Run(found.record | more, found, task)
+
+
+def _label_type(ys: Any, task: Task) -> str | None:
+    """The type of numeric class labels, to hand predictions out in; None where strings are right."""
+    numeric = task.kind == "classification" and ys is not None and np.asarray(ys).dtype.kind in "iufb"
+    return str(np.asarray(ys).dtype) if numeric else None
 
 
 def load_run(folder: str | Path) -> Run:

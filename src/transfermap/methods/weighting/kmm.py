@@ -88,7 +88,7 @@ class KMM(Weigher):
         How far the mean weight may be from 1, > 0; None is the paper's (sqrt(n_s) - 1) / sqrt(n_s).
     gamma : float or None, default=None
         Of the RBF kernel exp(-gamma |x - y|^2), in 1 / squared units of X; None takes 1 / median squared distance.
-    tol : float, default=1e-6
+    tol : float, default=1e-06
         Stop when the squared distance of the means is within this of the least possible (duality gap).
     max_iter : int, default=100
         Most steps; a ConvergenceWarning says when they did not suffice.
