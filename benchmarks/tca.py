@@ -35,7 +35,7 @@ def domains(rows: int, columns: int):
 def fit_ours(X, d):
     from transfermap.methods.alignment.tca import TCA
 
-    return TCA(n_components=COMPONENTS, reg=1.0).fit_transform(X, sample_domain=d)
+    return TCA(kernel="rbf", n_components=COMPONENTS, reg=1.0).fit_transform(X, sample_domain=d)
 
 
 def fit_skada(X, d):

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import scipy.io
 import scipy.sparse
-from hostile import CHECK, add, case, sound, source, target
+from hostile import CHECK, Write, add, case, sound, source, target
 
 
 class Bomb:
@@ -110,25 +110,121 @@ BYTES: dict[str, tuple[str, bytes, tuple[str, ...]]] = {
 }
 
 
-def _instead(name: str, content: bytes) -> list[str]:
-    Path(name).write_bytes(content)
-    return ["check", name, "b.csv", "--label", "churned"]
+def in_place_of(table: str, name: str, content: bytes) -> Write:
+    """Write the sound tables, and a file that takes the place of one of them."""
 
-
-def _bytes(name: str, content: bytes):
     def write(folder: Path) -> list[str]:
         sound(folder)
         (folder / name).write_bytes(content)
-        return ["check", name, "b.csv", "--label", "churned"]
+        return [name if word == table else word for word in CHECK]
 
     return write
 
 
-for _name, (_file, _content, _words) in BYTES.items():
-    add(_name, _bytes(_file, _content), *_words)
-    if _name in ("empty file", "picture as csv", "parquet cut off"):
-        def _as_target(folder: Path, name: str = _file, content: bytes = _content) -> list[str]:
-            sound(folder)
-            (folder / name).write_bytes(content)
-            return ["check", "a.csv", name, "--label", "churned"]
-        add(_name + " as target", _as_target, *_words)
+for _case, (_name, _content, _words) in BYTES.items():
+    add(_case, in_place_of("a.csv", _name, _content), *_words)
+for _case in ("empty file", "picture as csv", "parquet cut off", "npz with pickled objects"):
+    _name, _content, _words = BYTES[_case]
+    add(f"{_case} as target", in_place_of("b.csv", _name, _content), *_words)
+
+
+def like(name: str, *arrays: str) -> list[str]:
+    """The check of two array files."""
+    return ["check", f"a{name}", f"b{name}", "--label", "churned"]
+
+
+@case(note="task.classification")
+def utf16_with_mark(folder: Path) -> list[str]:
+    (folder / "a.csv").write_text(text(), encoding="utf-16")
+    target().to_csv(folder / "b.csv", index=False, encoding="utf-8-sig")
+    return CHECK
+
+
+@case(note="task.classification")
+def GBK(folder: Path) -> list[str]:
+    for name, table in (("a.csv", source()), ("b.csv", target())):
+        table = table.rename(columns={"city": "城市"}).replace({"Rome": "上海", "Oslo": "北京"})
+        table.to_csv(folder / name, index=False, encoding="gbk")
+    return CHECK
+
+
+@case(note="task.classification")
+def enormous_cell(folder: Path) -> list[str]:
+    sound(folder)
+    (folder / "a.csv").write_text(text() + f"30.5,1.5,{'x' * 5_000_000},yes\n", encoding="utf8")
+    return CHECK
+
+
+@case(note="task.classification")
+def gzipped_tabs(folder: Path) -> list[str]:
+    source().to_csv(folder / "a.tsv.gz", index=False, sep="\t")
+    target().to_csv(folder / "b.tsv.gz", index=False, sep="\t")
+    return like(".tsv.gz")
+
+
+@case(note="task.classification")
+def mat_version_5(folder: Path) -> list[str]:
+    scipy.io.savemat(folder / "a.mat", {"fts": X, "churned": Y})
+    scipy.io.savemat(folder / "b.mat", {"fts": X[:40] + 1})
+    return like(".mat")
+
+
+@case(note="task.classification")
+def mat_version_73(folder: Path) -> list[str]:
+    for name, arrays in (("a", {"fts": X.T, "churned": (Y == "yes")[None].astype(float)}), ("b", {"fts": X[:40].T + 1})):
+        with h5py.File(folder / f"{name}.mat", "w", userblock_size=512) as file:
+            for key, array in arrays.items():
+                file[key] = array
+    return like(".mat")
+
+
+@case(note="table.infinite")
+def npz_with_nan_and_infinity(folder: Path) -> list[str]:
+    bad = X.copy()
+    bad[3] = np.nan
+    bad[5, 0], bad[6, 1] = np.inf, -np.inf
+    np.savez(folder / "a.npz", X=bad, churned=Y)
+    np.savez(folder / "b.npz", X=X[:40] + 1)
+    return like(".npz")
+
+
+@case(note="task.classification")
+def sparse_npz(folder: Path) -> list[str]:
+    table = np.column_stack([X, Y == "yes"])
+    scipy.sparse.save_npz(folder / "a.npz", scipy.sparse.csr_matrix(table))
+    scipy.sparse.save_npz(folder / "b.npz", scipy.sparse.csr_matrix(X[:40] + 1))
+    return ["check", "a.npz", "b.npz", "--label", "-1"]
+
+
+@case("b.npz", "500 MB")
+def sparse_npz_too_large(folder: Path) -> list[str]:
+    sound(folder)
+    scipy.sparse.save_npz(folder / "b.npz", scipy.sparse.csr_matrix((100_000, 100_000)))
+    return ["check", "a.csv", "b.npz", "--label", "churned"]
+
+
+@case("a.csv.zip", "suffix")
+def zipped_csv(folder: Path) -> list[str]:
+    sound(folder)
+    with zipfile.ZipFile(folder / "a.csv.zip", "w") as archive:
+        archive.write(folder / "a.csv")
+    return ["check", "a.csv.zip", "b.csv", "--label", "churned"]
+
+
+@case("tables", "folder")
+def folder_as_table(folder: Path) -> list[str]:
+    sound(folder)
+    (folder / "tables").mkdir()
+    return ["check", "tables", "b.csv", "--label", "churned"]
+
+
+@case("nowhere.csv", "no file")
+def file_that_is_not_there(folder: Path) -> list[str]:
+    sound(folder)
+    return ["check", "a.csv", "nowhere.csv", "--label", "churned"]
+
+
+@case("a.csv", "same source file", "twice")
+def source_twice(folder: Path) -> list[str]:
+    sound(folder)
+    return [*CHECK, "--source", "a.csv"]

@@ -217,7 +217,7 @@ BAD = {
         "150 different values",
     ),
     "names as classes": (lambda: task_of(table().assign(label=[f"n{i}" for i in range(40)])), "no classes"),
-    "words as numbers": (lambda: task_of(kind="regression"), "at least 2 source rows with a label"),
+    "words as numbers": (lambda: task_of(kind="regression"), "must hold numbers for regression; it holds '"),
     "kind": (lambda: task_of(kind="ranking"), "got 'ranking'"),
     "no sources": (lambda: Task.from_frames({}, target(), label="label"), "at least one source"),
     "no files": (lambda: Task.from_files([], "t.csv", label="y"), "at least one source"),

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import typer
 
+from transfermap.words import catalogue
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -27,6 +29,7 @@ def command(app: typer.Typer, name: str, example: str) -> Callable[[F], F]:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("default" if debug else "ignore")
+                    catalogue(kwargs.get("lang", "en"))  # an unknown language is refused before the work, not after
                     return function(*args, **kwargs)
             except (typer.Exit, typer.Abort):
                 raise

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from transfermap.data.files import digest, read_chunks, read_table
+from transfermap.data.losses import Losses
 from transfermap.io import whole_file
-from transfermap.run import TRUTH, Run, load_run
+from transfermap.run import TRUTH, Run, free_name, load_run
+from transfermap.verdict.domains import Array
 from transfermap.verdict.verify import target_truth, verify
 
 ROW = "row"
@@ -39,19 +41,29 @@ def predict_file(
     Returns
     -------
     dict
-        ``rows``, ``far`` and ``method``.
+        ``rows``, ``far``, ``method``, ``output``, and ``notes`` on cells that could not be read as the source's.
     """
     if output.resolve() == table.resolve():
         raise ValueError(f"{output} is the table to be predicted; give another name for the predictions")
     rows = far = 0
+    losses = Losses(run.found.encoder)
     with whole_file(output) as part:
         for chunk in read_chunks(table):
+            _check_columns(chunk, run, table)
+            losses.count(chunk)
             told = run.predict_frame(chunk, method)
             told.insert(0, ROW, np.arange(rows, rows + len(told)))
             told.to_csv(part, mode="a", header=rows == 0, index=False, encoding="utf8", quoting=csv.QUOTE_MINIMAL)
             rows, far = rows + len(told), far + int(told["far"].sum())
             tick(rows)
-    return {"rows": rows, "far": far, "method": method or run.verdict["model"], "output": str(output)}
+    done = {"rows": rows, "far": far, "method": method or run.verdict["model"], "output": str(output)}
+    return done | {"notes": [note.to_dict() for note in losses.notes()]}
+
+
+def _check_columns(chunk: pd.DataFrame, run: Run, name: Path) -> None:
+    absent = [c for c in run.found.encoder.used_ if c not in chunk]
+    if absent:
+        raise ValueError(f"{name} lacks the columns {_few(absent)}, which the model needs; it has {_few(list(chunk))}")
 
 
 def verify_file(folder: Path, labelled: Path) -> dict[str, Any]:
@@ -92,16 +104,32 @@ def _told(run: Run, table: pd.DataFrame, name: Path) -> dict[str, Any]:
     if not missing:
         Z = run.found.encoder.transform(table)
         return {key: model.predict(Z) for key, model in run.found.models.items()}
-    if ROW not in table.columns:
+    number = free_name(ROW, {*wanted, run.record["task"]["label"]})
+    if number not in table.columns:
         raise ValueError(
-            f"{name} lacks the columns {_few(missing)}, and has no column {ROW!r} with row numbers instead"
+            f"{name} lacks the columns {_few(missing)}, and has no column {number!r} with row numbers instead"
         )
-    rows = pd.to_numeric(table[ROW], errors="coerce").to_numpy(dtype=float)
-    n = run.record["task"]["n_target"]
-    if not (np.isfinite(rows).all() and (rows == np.floor(rows)).all() and (rows >= 0).all() and (rows < n).all()):
-        raise ValueError(f"the column {ROW!r} of {name} must hold row numbers of the target, 0 to {n - 1}")
+    rows = _row_numbers(table[number], run.record["task"]["n_target"], name)
+    return {key: values[rows] for key, values in _stored(run).items()}
+
+
+def _row_numbers(column: pd.Series[Any], n: int, name: Path) -> Array:
+    rows = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+    if not ((rows >= 0) & (rows < n) & (rows == np.floor(rows))).all():
+        raise ValueError(f"the column {column.name!r} of {name} must hold row numbers of the target, 0 to {n - 1}")
+    values, counts = np.unique(rows.astype(int), return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(f"the column {column.name!r} of {name} names the target row {values[counts > 1][0]} twice")
+    return rows.astype(int)
+
+
+def _stored(run: Run) -> dict[str, Array]:
+    """The predictions for the target that the run was made with."""
     stored = {k.removeprefix("told_"): v for k, v in run.found.arrays.items() if k.startswith("told_")}
-    return {key: values[rows.astype(int)] for key, values in stored.items()}
+    n = run.record["task"]["n_target"]
+    if not {"sourceonly", *run.methods} <= stored.keys() or any(v.shape != (n,) for v in stored.values()):
+        raise ValueError(f"the run's evidence.npz is damaged: expected the predictions of {n} rows by each method")
+    return stored
 
 
 def _few(names: list[str], most: int = 8) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +26,10 @@ import numpy as np
 import pandas as pd
 
 from transfermap._version import __version__
+from transfermap.data.encoder import TableEncoder
 from transfermap.data.task import Task
 from transfermap.io import FORMAT, open_model, save, versions
+from transfermap.measure.support import Support
 from transfermap.report.page import html_page
 from transfermap.report.plots import evidence_plot, maps_plot, shares_plot, shift_plot
 from transfermap.report.terminal import frame
@@ -37,6 +39,7 @@ from transfermap.verdict.verify import with_truth
 Array = np.ndarray[Any, np.dtype[Any]]
 RECORD, MODEL, EVIDENCE, TRUTH = "run.json", "model.tmap", "evidence.npz", "truth.json"
 _PART, _OLD = ".part-", ".old-"
+_CONTENT = {"task": dict, "check": dict, "verdict": dict, "leaderboard": list, "ledger": list, "inputs": dict}
 
 
 @dataclass
@@ -154,11 +157,11 @@ class Run:
         assert self.task is not None
         rows = [r["row"] for r in self.record["label_me"]]
         table = self.task.target.iloc[rows].reset_index(drop=True)
-        table.insert(0, "row", rows)
-        table.insert(1, "why", [r["why"] for r in self.record["label_me"]])
-        table.insert(2, "guess", told["prediction"].iloc[rows].to_numpy())
-        table.insert(3, self.record["task"]["label"], "")
-        return table
+        label = self.record["task"]["label"]
+        why, guess = [r["why"] for r in self.record["label_me"]], told["prediction"].iloc[rows].to_numpy()
+        ours = {"row": rows, "why": why, "guess": guess}
+        added = {free_name(name, {*table.columns, label}): column for name, column in ours.items()}
+        return pd.concat([pd.DataFrame(added | {label: ""}, table.index), table], axis=1)
 
     def _typed(self, labels: Array) -> Array:
         """Labels as they were given to :func:`adapt`; within a run classes are strings, as in a file."""
@@ -181,6 +184,11 @@ class Run:
                 raise ValueError(f"expected rows of {len(names)} columns, got an array of shape {X.shape}")
             X = pd.DataFrame(X, columns=names)
         return self.found.encoder.transform(X)
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """The name of a column of ours in a table of somebody else's: ``row``, or ``row_`` where there is one already."""
+    return name if name not in taken else free_name(f"{name}_", taken)
 
 
 def _plain(array: Array) -> Array:
@@ -268,16 +276,37 @@ def load_run(folder: str | Path) -> Run:
         raise ValueError(
             f"{folder} has format {record.get('format')!r}; this is transfermap {__version__}: install a newer one"
         )
-    model, _ = open_model(folder / MODEL)
+    _whole(folder / RECORD, record, _CONTENT)
+    model = _parts(folder / MODEL, record["verdict"].get("model"))
     if (folder / TRUTH).is_file():
-        record = with_truth(record, _json(folder / TRUTH))
-    return Run(record, Found(record, _arrays(folder / EVIDENCE), model["encoder"], model["support"], model["models"]))
+        truth = _json(folder / TRUTH)
+        _whole(folder / TRUTH, truth, {"rows": list, "notes": list, "n": int})
+        record = with_truth(record, truth)
+    return Run(record, Found(record, _arrays(folder / EVIDENCE), **model))
+
+
+def _whole(path: Path, content: Any, wanted: Mapping[str, type]) -> None:
+    """Refuse a file that is JSON, but not what was written there."""
+    found = content if isinstance(content, dict) else {}
+    lost = [name for name, kind in wanted.items() if not isinstance(found.get(name), kind)]
+    if lost:
+        raise ValueError(f"{path} is damaged: it should say {', '.join(lost)}")
+
+
+def _parts(path: Path, used: Any) -> dict[str, Any]:
+    """Encoder, support and models of a run's model file, which must hold the model that the run's verdict uses."""
+    model, _ = open_model(path)
+    found = model if isinstance(model, dict) else {}
+    sound = isinstance(found.get("encoder"), TableEncoder) and isinstance(found.get("support"), Support)
+    if not sound or not isinstance(found.get("models"), dict) or used not in found["models"]:
+        raise ValueError(f"{path} is not the model file of this run: it lacks the model {used!r} or what goes with it")
+    return {name: found[name] for name in ("encoder", "support", "models")}
 
 
 def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise ValueError(f"{path} is damaged or cannot be read ({error})") from error
 
 
@@ -286,7 +315,9 @@ def _arrays(path: Path) -> dict[str, Array]:
         with np.load(path, allow_pickle=False) as stored:
             return dict(stored)
     except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
-        raise ValueError(f"{path} is missing or damaged ({error})") from error
+        raise ValueError(
+            f"{path} is missing or damaged: expected the arrays that adapt wrote beside its run"
+        ) from error
 
 
 def _no_run(folder: Path) -> str:

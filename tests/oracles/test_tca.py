@@ -66,7 +66,7 @@ def test_the_scale_changes_only_the_length_of_components(scale):
     own = W.T @ (K @ e @ e.T @ K / np.linalg.norm(e @ e.T) + np.eye(70)) @ W
     variance = (K @ W).var(axis=0)
     length = {"unit": np.linalg.norm(W, axis=0), "regularizer": np.sqrt(np.diag(own)), "constraint": np.sqrt(variance)}
-    Z = TCA(n_components=4, gamma=0.2, reg=1.0, scale=scale).fit_transform(X, sample_domain=d)
+    Z = TCA(kernel="rbf", n_components=4, gamma=0.2, reg=1.0, scale=scale).fit_transform(X, sample_domain=d)
     same_up_to_sign_and_common_size(Z, K @ W / length[scale])
     assert Z.var(axis=0).mean() == pytest.approx(1)
     centred = Z - Z.mean(0)
@@ -78,7 +78,7 @@ def test_without_a_shift_it_is_pca_at_any_penalty(reg):
     same, halves = np.r_[Xs, Xs], np.repeat([1, -1], 40)
     K = rbf(same, same, 0.2)
     _, W = eigh(K @ (np.eye(80) - 1 / 80) @ K, subset_by_index=[77, 79])
-    Z = TCA(n_components=3, gamma=0.2, reg=reg).fit_transform(same, sample_domain=halves)
+    Z = TCA(kernel="rbf", n_components=3, gamma=0.2, reg=reg).fit_transform(same, sample_domain=halves)
     assert angle(Z, K @ W) < 1e-3
     flat = TCA(n_components=2, kernel="primal", reg=reg).fit_transform(same, sample_domain=halves)
     assert angle(flat, PCA(2).fit_transform(same)) < 1e-3
@@ -94,8 +94,20 @@ def test_a_small_penalty_makes_the_means_equal_and_drops_the_shifted_column():
 
 def test_rows_may_stand_in_any_order_within_their_domain():
     mixed = np.r_[rng.permutation(40), 40 + rng.permutation(30)]
-    Z = TCA().fit_transform(X, sample_domain=d)
-    np.testing.assert_allclose(TCA().fit_transform(X[mixed], sample_domain=d), Z[mixed], atol=1e-6)
+    for kernel in ("rbf", "linear", "primal"):
+        tca = TCA(kernel=kernel, n_components=3)
+        Z = tca.fit_transform(X, sample_domain=d)
+        np.testing.assert_allclose(tca.fit_transform(X[mixed], sample_domain=d), Z[mixed], atol=1e-6)
+
+
+def test_by_default_a_shifted_direction_goes_and_without_a_shift_all_stay():
+    r = np.random.default_rng(5)
+    alike, halves = r.normal(size=(400, 4)), np.repeat([1, -1], 200)
+    assert TCA().fit_transform(alike, sample_domain=halves).shape == (400, 4)
+    moved = alike + np.where(halves < 0, 5, 0)[:, None] * [0.6, 0.8, 0, 0]
+    tca = TCA().fit(moved, sample_domain=halves)
+    assert tca.projection_.shape == (4, 3)
+    assert np.abs(tca.projection_.T @ [0.6, 0.8, 0, 0]).max() < 0.2
 
 
 def test_rotating_all_rows_changes_nothing():
@@ -138,14 +150,14 @@ def test_landmarks_find_the_exact_subspace_to_within_a_degree_at_2000_rows(landm
     Ke = K @ domain_factor(1000, 1000) / np.sqrt(2 / 1000)
     HK = K - K.mean(axis=0)
     _, W = eigh(HK.T @ HK, Ke @ Ke.T + np.eye(2000), subset_by_index=[2000 - k, 1999])
-    tca = TCA(n_components=k, gamma=gamma, reg=1.0, max_exact=0, landmarks=landmarks)
+    tca = TCA(kernel="rbf", n_components=k, gamma=gamma, reg=1.0, max_exact=0, landmarks=landmarks)
     assert angle(tca.fit_transform(rows, sample_domain=domain), K @ W) < 1
     assert len(tca.landmarks_) == landmarks
 
 
 def test_no_matrix_over_all_pairs_of_rows_is_held():
     rows, domain = decaying(4000)
-    tca = TCA(n_components=5, landmarks=100)
+    tca = TCA(kernel="rbf", n_components=5, landmarks=100)
     tracemalloc.start()
     tca.fit(rows, sample_domain=domain).transform(rows)
     peak = tracemalloc.get_traced_memory()[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,14 @@ def stack(tables: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray, lis
         notes.append(Note("task.some_sources", "info", {"columns": rest}))
     domains = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
     return pd.concat([table[common] for table in matched], ignore_index=True), domains, notes
+
+
+def label_everywhere(label: str | int, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Refuse further sources without the label column that the first one has."""
+    first = next(iter(tables.values()))
+    without = [name for name, table in tables.items() if label not in match_names(first, table)[0]]
+    if without and label in first:
+        raise ValueError(f"there is no label column {label!r} in {', '.join(without)}; every source needs it")
 
 
 def match_names(source: pd.DataFrame, target: pd.DataFrame) -> tuple[pd.DataFrame, list[Note]]:

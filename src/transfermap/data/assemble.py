@@ -25,6 +25,7 @@ from transfermap.words import Note
 
 Array = np.ndarray[Any, np.dtype[Any]]
 _FEW_ROWS = 20
+_FEW_GROUPS = 3
 
 
 class Raw(NamedTuple):
@@ -58,12 +59,16 @@ def assemble(raw: Raw, kind: TaskKind | None, notes: list[Note]) -> dict[str, An
         If a row, a column or a second label value is wanting.
     """
     if not len(raw.target):
-        raise ValueError("the target has no rows; expected at least one")
+        raise ValueError("the target has no rows; expected at least two")
     label = _labelled(raw, kind, notes)
     source, target, groups = _features(raw, label, notes)
+    if len(target) < 2:
+        raise ValueError("the target has one row; expected at least two")
     domains, names = _renumbered(raw.domains[label.there], raw.names)
     values = label.values[label.there]
     notes += check_labels(values, label.kind, label.name, int((~label.there).sum()))
+    if len(source) < _FEW_ROWS:
+        notes.append(Note("task.few_source_rows", "warn", {"count": len(source)}))
     if len(target) < _FEW_ROWS:
         notes.append(Note("task.few_target_rows", "warn", {"count": len(target)}))
     if found := giveaways(source, values):
@@ -100,9 +105,13 @@ def _features(raw: Raw, label: Labelled, notes: list[Note]) -> tuple[pd.DataFram
     if features.shape[1] < target.shape[1]:
         notes.append(Note("task.target_label", "info", {"label": label.name}))
     groups = None
+    if raw.group is not None and str(raw.group).strip() == label.name:
+        raise ValueError(f"the column {label.name!r} cannot be both the label and the group")
     if raw.group is not None:
         column = column_called(raw.group, source, "group")
         groups = np.asarray(spelled(source[column]), dtype=str)[label.there]
+        if (count := len(np.unique(groups))) < _FEW_GROUPS:
+            notes.append(Note("task.few_groups", "warn", {"count": count, "column": column}))
         source, features = source.drop(columns=column), features.drop(columns=column, errors="ignore")
     features = _without_disguise(source, features, label, notes)
     common, found = common_columns(source, features)

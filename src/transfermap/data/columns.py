@@ -26,6 +26,7 @@ _CJK = r"[\x{3040}-\x{30ff}\x{3400}-\x{9fff}\x{ac00}-\x{d7af}]"
 _MAYBE_NUMBER = r"^[^\pL]*\d[^\pL]*(?:[eE][+-]?\d+)?[^\pL]*$|^[+-]?[iI]nf"
 _LEAST_ROWS = 20
 _LARGEST = 1e100
+_ENOUGH_LETTERS = 1000
 
 
 def kind_of(series: pd.Series[Any]) -> Kind:
@@ -219,7 +220,7 @@ def _kind_of_words(there: pa.Array, distinct: int, name: str) -> Kind:
             return _number_kinds(numbers[:, None], [name])[0]
     if _share(there, MAYBE_DATE) >= ENOUGH and _read_dates(there, date_style(there)).notna().mean() >= ENOUGH:
         return "date"
-    wordy = _is_wordy(there)
+    wordy = _is_wordy(pc.utf8_slice_codeunits(there, 0, _ENOUGH_LETTERS))
     if wordy and distinct > min(50, len(there) / 2):
         return "text"
     unique = distinct >= ENOUGH * len(there) and len(there) >= _LEAST_ROWS

@@ -95,9 +95,28 @@ def _encoding(path: Path) -> str:
         start = file.read(4)
     marked = [name for mark, name in _BOMS if start.startswith(mark)]
     for encoding in marked or ["utf-8", "gb18030"]:
-        if _decodes(path, encoding):
+        if _decodes(path, encoding) and (encoding != "gb18030" or _is_chinese(path)):
             return encoding
-    raise ValueError(f"{path} is no text that can be read: expected UTF-8, GB18030, or UTF-16 with a byte order mark")
+    raise ValueError(
+        f"{path} is no text that can be read: expected UTF-8, GB18030, or UTF-16 with a byte order mark; "
+        f"if it is text, save it as UTF-8"
+    )
+
+
+def _is_chinese(path: Path) -> bool:
+    """Whether text that decodes as GB18030 was written so, and is no Western text whose accents happen to fit.
+
+    Most Chinese characters are two bytes above 127; a Western accent is one, and what it takes for its second byte is
+    the plain letter behind it.
+    """
+    high = strange = 0
+    decoder = codecs.getincrementaldecoder("gb18030")()
+    with _opened(path) as file:
+        while block := file.read(_BLOCK):
+            text = decoder.decode(block)
+            strange += len(text) - len(text.encode("ascii", "ignore"))
+            high += int(np.count_nonzero(np.frombuffer(block, np.uint8) > 127))
+    return high > 1.5 * strange
 
 
 def _decodes(path: Path, encoding: str) -> bool:

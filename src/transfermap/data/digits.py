@@ -30,7 +30,7 @@ def digits_task() -> Task:
     source = pd.DataFrame(Xs, columns=names)
     truth = pd.DataFrame({"row": np.arange(len(target)), "digit": digits.target.astype(str)})
     source["digit"] = ys.astype(str)
-    return Task.from_frames(source, target, label="digit", target_labels=truth)
+    return Task.from_frames({"mnist": source}, target, label="digit", target_labels=truth, target_name="digits")
 
 
 def mnist() -> tuple[Array, Array]:

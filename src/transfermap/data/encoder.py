@@ -124,6 +124,14 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         """What was left out and why."""
         return tuple(Note(**note) for note in self.notes_)
 
+    @property
+    def categories(self) -> dict[str, Any]:
+        """The values that each category column had in the source."""
+        columns = self._of("category")
+        if not columns:
+            return {}
+        return dict(zip(columns, self.encoding_.named_transformers_["categories"].categories_, strict=True))
+
     def _encode_source(self, source: Any, target: Any) -> np.ndarray[Any, Any]:
         if self.max_categories < 2 or self.text_components < 1:
             raise ValueError(

@@ -29,7 +29,7 @@ def known_labels(
         If columns are absent, or rows do not stand in the target.
     """
     table, _ = match_names(source.assign(**{label: ""}), table)
-    name = label if label in table else column_called(label, table, "label")
+    name = label if label in table else column_called(label, table, "label", "the known target labels")
     labels = as_labels(table[name], kind, style)
     there = ~missing(labels)
     table, labels = table[there].reset_index(drop=True), labels[there]

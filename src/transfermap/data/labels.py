@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ TaskKind = Literal["classification", "regression"]
 _FEW, _MANY = 20, 100
 
 
-def column_called(name: str | int, frame: pd.DataFrame, what: str) -> str:
+def column_called(name: str | int, frame: pd.DataFrame, what: str, where: str = "the source") -> str:
     """The column of this name; in a matrix without header also of this position, from the end if negative.
 
     Raises
@@ -33,7 +34,7 @@ def column_called(name: str | int, frame: pd.DataFrame, what: str) -> str:
     lower = {str(c).casefold(): str(c) for c in frame.columns}
     close = [lower[c] for c in get_close_matches(text.casefold(), lower, n=5, cutoff=0.5)]
     hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(map(str, frame.columns[:20]))}"
-    raise ValueError(f"there is no {what} column {text!r} in the source; {hint}")
+    raise ValueError(f"there is no {what} column {text!r} in {where}; {hint}")
 
 
 def is_matrix(frame: pd.DataFrame) -> bool:
@@ -60,10 +61,19 @@ def kind_of_labels(column: pd.Series[Any]) -> TaskKind:
 
 
 def as_labels(column: pd.Series[Any], kind: TaskKind, style: str) -> np.ndarray[Any, Any]:
-    """Labels of shape (n,): strings for classes ("" is missing), float64 for regression (NaN is missing)."""
-    if kind == "regression":
-        return coerce(column, "number", style).to_numpy(dtype=np.float64)
-    return np.asarray(spelled(column), dtype=str)
+    """Labels of shape (n,): strings for classes ("" is missing), float64 for regression (NaN is missing).
+
+    Raises
+    ------
+    ValueError
+        If numbers are wanted and the cells that are there hold none.
+    """
+    if kind == "classification":
+        return np.asarray(spelled(column), dtype=str)
+    numbers = coerce(column, "number", style).to_numpy(dtype=np.float64)
+    if len(written := words(column).drop_null()) and np.isnan(numbers).all():
+        raise ValueError(f"the label {column.name!r} must hold numbers for regression; it holds {written[0].as_py()!r}")
+    return numbers
 
 
 def label_style(column: pd.Series[Any], kind: TaskKind) -> str:
@@ -100,7 +110,16 @@ def check_labels(labels: np.ndarray[Any, Any], kind: TaskKind, name: str, unlabe
             f"expected a column of classes, or numbers with kind='regression'"
         )
     rare = [str(value) for value in values[counts < 3]]
-    return [Note("task.rare_classes", "warn", {"classes": rare})] if rare else []
+    notes = [Note("task.rare_classes", "warn", {"classes": rare})] if rare else []
+    alike = _alike(values)
+    return [*notes, Note("task.alike_classes", "warn", {"classes": alike})] if alike else notes
+
+
+def _alike(classes: np.ndarray[Any, Any]) -> list[str]:
+    """Classes that another one differs from by case or inner blanks only."""
+    plain = ["".join(str(name).split()).casefold() for name in classes]
+    many = Counter(plain)
+    return [str(name) for name, bare in zip(classes, plain, strict=True) if many[bare] > 1]
 
 
 def _continuous(values: np.ndarray[Any, Any]) -> bool:

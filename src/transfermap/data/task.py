@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transfermap.data.align import stack
+from transfermap.data.align import label_everywhere, stack
 from transfermap.data.assemble import Raw, assemble
 from transfermap.data.cells import spelled
 from transfermap.data.files import digest, read_table
@@ -147,7 +147,9 @@ class Task:
         """
         frame = read_table(table) if isinstance(table, (str, PathLike)) else to_frame(table)
         known = read_table(target_labels) if isinstance(target_labels, (str, PathLike)) else target_labels
-        column = column_called(domain, frame, "domain")
+        column = column_called(domain, frame, "domain", "the table")
+        if column == column_called(label, frame, "label", "the table"):
+            raise ValueError(f"the column {column!r} cannot be both the label and the domain")
         where, wanted = spelled(frame[column]), str(spelled(pd.Series([target]))[0])
         names = [str(name) for name in dict.fromkeys(where) if name not in ("", wanted)]
         if wanted not in where or not names:
@@ -201,6 +203,7 @@ class Task:
         named = _named(source)
         tables = [to_frame(table, name) for name, table in named.items()]
         stacked, domains, found = stack(tables)
+        label_everywhere(label, dict(zip(named, tables, strict=True)))
         known = None if target_labels is None else to_frame(target_labels, "the known target labels")
         raw = Raw(stacked, domains, tuple(named), to_frame(target, target_name), known, label, group)
         return cls(**assemble(raw, kind, [*notes, *found]), target_name=target_name, inputs=dict(inputs or {}))

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, eigh
+from scipy.linalg import eigh, eigvalsh
 
 from transfermap.math.kernels import rbf
 from transfermap.math.linalg import Array, row_space
@@ -70,10 +70,9 @@ def linear_space(X: Array, dual: bool) -> Space:
 
 def kernel_space(X: Array, gamma: float) -> Space:
     """The Gaussian kernel of all rows, exactly: time n^3, memory n^2."""
-    values, vectors = np.linalg.eigh(rbf(X, X, gamma))
-    values, vectors = values[values > values[-1] * _NOISE], vectors[:, values > values[-1] * _NOISE]
-    mean = values * vectors.sum(axis=0)
-    return Space(X, gamma, vectors, np.diag(values**2) - np.outer(mean, mean) / len(X))
+    K = rbf(X, X, gamma)
+    centred = K - K.mean(axis=0)
+    return Space(X, gamma, np.eye(len(X)), centred.T @ centred)
 
 
 def nystroem_space(X: Array, landmarks: Array, gamma: float) -> Space:
@@ -102,7 +101,7 @@ def class_factor(ys: Array, yt: Array, n_classes: int) -> Array:
     return np.concatenate([sides[0] * share[0], -sides[1] * share[1]])
 
 
-def components(space: Space, X: Array, factor: Array, reg: float | None, k: int | None, scale: Scale) -> Array:
+def components(space: Space, X: Array, factor: Array, reg: float, k: int | None, scale: Scale) -> Array:
     """The projection (d or m, at most k) of ``raw(x)`` onto the leading transfer components, best first.
 
     Parameters
@@ -112,28 +111,36 @@ def components(space: Space, X: Array, factor: Array, reg: float | None, k: int 
         The rows that ``space`` was made from.
     factor : ndarray of shape (n, q)
         M = factor factor', scaled here to Frobenius norm one, so that ``reg`` means the same at every n.
-    reg : float or None
-        Penalty, > 0. None: ten times what rows of equal distribution would show as discrepancy along the leading
-        direction, so that only what stands out from chance counts.
+    reg : float
+        Penalty, > 0.
     k : int or None
         Number of components; fewer come back where the data has fewer. None: the fewest, of at most 100, that hold
-        99 % of the quotients' sum.
+        99 % of the quotients' sum, less those whose discrepancy exceeds their penalty.
     scale : {"unit", "regularizer", "constraint"}
         Relative length of the components: a'a = 1, a'(EE' + reg I)a = 1, or equal variance. The whole is then scaled so
         that their variance over the training rows is 1 on average.
     """
     E = _pull(space, X, factor / np.sqrt(np.linalg.norm(factor.T @ factor)))
-    if reg is None:
-        reg = _CHANCE * float(np.linalg.norm(space.scatter, 2)) / len(X) or 1.0
     penalty = E @ E.T + reg * np.eye(len(E))
     quotient, vectors = _leading(space.scatter, penalty, k or _MOST)
     if k is None:
-        total = np.trace(cho_solve(cho_factor(penalty), space.scatter))
-        vectors = vectors[:, : 1 + np.count_nonzero(np.cumsum(quotient) < _ENOUGH * total)]
+        vectors = _worthwhile(quotient, vectors, space.scatter, E, reg)
     directions = vectors / np.linalg.norm(vectors, axis=0) if scale == "unit" else vectors
     variance = np.einsum("rk,rk->k", directions, space.scatter @ directions) / len(X)
     size = variance if scale == "constraint" else np.full_like(variance, variance.mean())
     return _oriented(space.basis @ (directions / np.sqrt(np.where(size > 0, size, 1))))
+
+
+def chance_penalty(space: Space, X: Array, n_source: int) -> float:
+    """Ten times the discrepancy that chance alone shows along the leading direction: only what stands out then counts.
+
+    Between two samples of one distribution, the scaled discrepancy of a direction is its variance within the domains.
+    """
+    factor = domain_factor(n_source, len(X) - n_source)
+    between = _pull(space, X, factor / np.linalg.norm(factor))
+    top = len(between) - 1
+    within = float(eigvalsh(space.scatter - between @ between.T, subset_by_index=[top, top])[0]) / len(X)
+    return _CHANCE * within if within > 0 else 1.0
 
 
 def pick_landmarks(Xs: Array, Xt: Array, m: int, seed: int) -> Array:
@@ -149,6 +156,15 @@ def _leading(B: Array, A: Array, k: int) -> tuple[Array, Array]:
     w, V = eigh(B, A, subset_by_index=[max(len(B) - k, 0), len(B) - 1])
     kept = np.flatnonzero(w > max(w[-1], 0) * _NOISE)[::-1] if w[-1] > 0 else np.array([-1])
     return w[kept], V[:, kept]
+
+
+def _worthwhile(quotient: Array, vectors: Array, B: Array, E: Array, reg: float) -> Array:
+    """Of the leading directions (r, k) those that hold nearly all of tr((EE' + reg I)^-1 B) and do not tell domains."""
+    inner = np.linalg.solve(reg * np.eye(E.shape[1]) + E.T @ E, E.T @ B @ E)  # Woodbury
+    total = float(np.trace(B) - np.trace(inner)) / reg
+    vectors = vectors[:, : 1 + np.count_nonzero(np.cumsum(quotient) < _ENOUGH * total)]
+    alike = ((E.T @ vectors) ** 2).sum(axis=0) <= reg * (vectors**2).sum(axis=0)
+    return vectors[:, alike] if alike.any() else vectors[:, :1]
 
 
 def _blocks(n: int) -> Iterator[slice]:

@@ -1,9 +1,10 @@
 """From evidence to a verdict: use a method, stay with source-only, or can't tell. No target label comes near here.
 
 The rule, in words. A validator votes for a method when the method's gain over source-only, paired resample by resample,
-is above ``MARGIN`` with its whole 90 % interval above zero; it votes against it when the reverse holds. A method is
-*supported* when at least two validators vote for it, none votes against it, and none of the vetoes holds. Among
-supported methods the one with the best mean rank over the validators is used.
+is above ``MARGIN`` with its whole 90 % interval above zero; it votes against it when the reverse holds. Importance
+weighting abstains where the tables do not overlap. A method is *supported* when no validator votes against it, no veto
+holds, and either two vote for it, or one does and the method has brought the two domains closer together without
+losing accuracy on the source. Among supported methods the one with the best mean rank over the validators is used.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from transfermap.words import Note
 MARGIN = 0.01
 NEEDED = 2
 UNSTEADY = 0.10
+APART = 0.98
 
 Answer = Literal["use", "stay", "unknown"]
 
@@ -36,26 +38,43 @@ class Verdict(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """How one candidate stands against source-only."""
+    """How one candidate stands against source-only.
+
+    ``gains`` and ``votes`` go by validator; ``overlap`` is the gain in overlap of the two domains, ``kept`` whether the
+    accuracy on held-out source rows is not worse.
+    """
 
     gains: Mapping[str, dict[str, float]]
     votes: Mapping[str, str]
     vetoes: tuple[Note, ...]
+    overlap: Mapping[str, float]
+    kept: bool
+
+    @property
+    def closer(self) -> bool:
+        """The domains have come closer, and the source is still learned: the two terms of the bound that are visible.
+
+        Target error is at most source error plus divergence plus the error of the best joint rule (Ben-David et al.,
+        Machine Learning 79, 2010, doi:10.1007/s10994-009-5152-4); the third term cannot be seen without target labels.
+        """
+        return self.kept and _vote(self.overlap) == "better"
 
     @property
     def supported(self) -> bool:
         """Enough votes for it, none against it, and no veto."""
         votes = list(self.votes.values())
-        return votes.count("better") >= NEEDED and "worse" not in votes and not self.vetoes
+        enough = votes.count("better") >= (NEEDED - 1 if self.closer else NEEDED)
+        return enough and "worse" not in votes and not self.vetoes
 
 
 class Setting(NamedTuple):
     """What the check found that bears on the verdict.
 
-    ``auc_low`` is the lower end of the domain classifier's AUC, ``only_shares`` whether a change of the class shares
-    alone explains the difference, ``shares`` the estimated class shares of the target (empty for regression).
+    ``auc`` is the domain classifier's AUC and ``auc_low`` its lower end, ``only_shares`` whether a change of the class
+    shares alone explains the difference, ``shares`` the target's estimated class shares (empty for regression).
     """
 
+    auc: float
     auc_low: float
     only_shares: bool
     shares: Sequence[float]
@@ -64,11 +83,14 @@ class Setting(NamedTuple):
 def standing(candidate: Candidate, base: Candidate, setting: Setting, predicted: Sequence[float]) -> Standing:
     """Votes and vetoes on one candidate; ``predicted`` are the class shares it predicts on the target."""
     gains = {v: interval(paired(candidate, base, v)) for v in VALIDATORS if v in candidate.scores and v in base.scores}
-    votes = {v: _vote(g) for v, g in gains.items()}
-    return Standing(gains, votes, tuple(_vetoes(candidate, base, setting, predicted)))
+    # without overlap, no weighting of source rows says anything about the target
+    votes = {v: "abstains" if v == "importance" and setting.auc >= APART else _vote(g) for v, g in gains.items()}
+    kept = _vote(interval(paired(candidate, base, "source"))) != "worse"
+    vetoes = tuple(_vetoes(candidate, base, setting, predicted))
+    return Standing(gains, votes, vetoes, interval(paired(candidate, base, "ess")), kept)
 
 
-def _vote(gain: dict[str, float]) -> str:
+def _vote(gain: Mapping[str, float]) -> str:
     if gain["low"] > 0 and gain["value"] > MARGIN:
         return "better"
     if gain["high"] < 0 and gain["value"] < -MARGIN:
@@ -91,7 +113,7 @@ def _vetoes(candidate: Candidate, base: Candidate, setting: Setting, predicted: 
 def ranking(standings: Mapping[str, Standing]) -> list[str]:
     """Keys by mean rank of their gains over the validators, best first; supported ones come before all others."""
     names = sorted(standings)
-    used = [v for v in VALIDATORS if all(v in standings[k].gains for k in names)]
+    used = [v for v in VALIDATORS if all(standings[k].votes.get(v, "abstains") != "abstains" for k in names)]
     gains = np.array([[standings[k].gains[v]["value"] for v in used] for k in names]).reshape(len(names), len(used))
     ranks = (-gains).argsort(axis=0, kind="stable").argsort(axis=0, kind="stable").mean(axis=1)
     order = sorted(range(len(names)), key=lambda i: (not standings[names[i]].supported, ranks[i], names[i]))
@@ -120,10 +142,11 @@ def decide(standings: Mapping[str, Standing], setting: Setting, learnable: bool)
 
 
 def _use(key: str, found: Standing) -> Verdict:
-    votes_for = [v for v, vote in found.votes.items() if vote == "better"]
-    return Verdict(
-        "use", key, (Note("verdict.supported", "info", {"votes": len(votes_for), "of": len(found.votes)}),), False
-    )
+    voting = [vote for vote in found.votes.values() if vote != "abstains"]
+    why = [Note("verdict.supported", "info", {"votes": voting.count("better"), "of": len(voting)})]
+    if found.closer:
+        why.append(Note("verdict.closer"))
+    return Verdict("use", key, tuple(why), False)
 
 
 def _unknown(key: str, found: Standing) -> Verdict:

@@ -15,6 +15,8 @@ from transfermap.data.task import Task
 
 Array = np.ndarray[Any, np.dtype[Any]]
 HELD_OUT = 1 / 3
+# what scikit-learn takes, and the seed + 1 of second draws
+MOST_SEED = 2**32 - 2
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ def _few(rows: Array, most: int, rng: np.random.Generator) -> Array:
 
 def encode(task: Task, seed: int = 0) -> tuple[TableEncoder, Domains]:
     """Learn how to read the tables, and read both. What is learned comes from the source; labels are not touched."""
+    if not 0 <= seed <= MOST_SEED:
+        raise ValueError(f"the seed must be a whole number from 0 to {MOST_SEED}; got {seed}")
     encoder = TableEncoder(random_state=seed).fit(task.source, target=task.target)
     Xs, Xt = encoder.transform(task.source), encoder.transform(task.target)
     return encoder, Domains(Xs, task.labels, Xt, task.domains, task.groups, task.kind)

@@ -149,7 +149,9 @@ def _judge(
     candidates: list[Candidate], data: Domains, checked: Check, told: dict[str, Array]
 ) -> tuple[dict[str, Standing], Verdict]:
     base = _base(candidates)
-    setting = Setting(checked.auc["low"], checked.only_shares, [s["target"] for s in checked.shares])
+    setting = Setting(
+        checked.auc["value"], checked.auc["low"], checked.only_shares, [s["target"] for s in checked.shares]
+    )
     rivals = [c for c in _alive(candidates) if c is not base and c.key not in GUESS.values()]
     standings = {c.key: standing(c, base, setting, list(_shares(told[c.key], data).values())) for c in rivals}
     floor = next(c for c in candidates if c.key in GUESS.values())
@@ -211,6 +213,7 @@ def _row(c: Candidate, stand: Standing | None, data: Domains, told: dict[str, Ar
         for v, gain in stand.gains.items():
             row["evidence"][v] |= {"gain": gain["value"], "gain_low": gain["low"], "gain_high": gain["high"]}
         row |= {"votes": dict(stand.votes), "supported": stand.supported, "risk": not stand.supported}
+        row["overlap_gain"] = dict(stand.overlap)
         row["reasons"] = [n.to_dict() for n in (*stand.vetoes, *_harm(c, stand))]
     return row
 
@@ -251,6 +254,8 @@ def _spoken(
         reasons.append(Note("verdict.changes_much", "warn", {"method": names[model], "share": changed}))
     if model != (verdict.method if verdict.answer == "use" else "sourceonly"):
         reasons.append(Note("verdict.named", "warn", {"method": names[model]}))
+    if any("abstains" in s.votes.values() for s in standings.values()):
+        reasons.append(Note("verdict.abstains"))
     reasons.append(
         Note("verdict.resampled" if resamples == RESAMPLES else "verdict.budget", "info", {"resamples": resamples})
     )

@@ -7,7 +7,7 @@ from sklearn.metrics import pairwise_distances_argmin
 from sklearn.preprocessing import normalize
 
 from transfermap.card import Card, knob, method
-from transfermap.math.components import Scale, Space, class_factor, components, domain_factor, embed
+from transfermap.math.components import Scale, Space, chance_penalty, class_factor, components, domain_factor, embed
 from transfermap.math.linalg import Array
 from transfermap.methods.alignment._shared import KERNELS, Kernel, feature_space
 from transfermap.roles import Adapter
@@ -29,6 +29,7 @@ def joint_components(
 ) -> tuple[Array, Array, int]:
     """Projection, guessed target labels (0 ... C - 1) and rounds taken, when the guess no longer changes."""
     X, factor, guess = np.concatenate([Xs, Xt]), domain_factor(len(Xs), len(Xt)), None
+    reg = chance_penalty(space, X, len(Xs)) if reg is None else reg
     for rounds in range(1, max_iter + 1):  # noqa: B007
         projection = components(space, X, factor, reg, k, scale)
         Zs, Zt = (embed(half, space.landmarks, space.gamma, projection) for half in (Xs, Xt))
@@ -87,8 +88,8 @@ class JDA(Adapter):
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of components; fewer where the data has fewer. None takes the fewest (of at most 100) that hold 99 %
-        of the sum of what is maximised, variance over discrepancy plus penalty.
+        Number of components; fewer where the data has fewer. None takes the leading ones (at most 100, together 99 % of
+        the sum of what is maximised, variance over discrepancy plus penalty) whose discrepancy is below their penalty.
     kernel : {"rbf", "linear", "primal"}, default="linear"
         "linear" and "rbf" are kernels, with the penalty on the coefficients; "primal" works on the columns themselves.
     gamma : float or None, default=None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from transfermap.card import Card, knob, method
-from transfermap.math.components import Scale, components, domain_factor, embed
+from transfermap.math.components import Scale, chance_penalty, components, domain_factor, embed
 from transfermap.math.linalg import Array
 from transfermap.methods.alignment._shared import KERNELS, Kernel, feature_space
 from transfermap.roles import Adapter
@@ -19,7 +19,7 @@ from transfermap.roles import Adapter
         transfers="features",
         objective="min_W  tr(W'KLKW) + mu tr(W'W)   s.t.  W'KHKW = I",
         steps=(
-            "Compare all rows of both domains by a kernel.",
+            "Describe all rows of both domains by their columns, or by a kernel.",
             "Find the components in which the domains' means agree while the rows keep their variance.",
             "Train on the source's components; the target goes through the same map.",
         ),
@@ -50,19 +50,20 @@ class TCA(Adapter):
     the first term is the components' squared MMD. Scaling :math:`L` makes ``reg`` mean the same at every number of
     rows.
 
-    Columns should be on comparable scales (:class:`sklearn.preprocessing.StandardScaler` before it): a kernel adds up
-    squared differences over the columns.
+    Columns should be on comparable scales (:class:`sklearn.preprocessing.StandardScaler` before it): components and
+    kernels follow the columns with the largest numbers.
 
     Fails when class shares differ, or when the domains differ along the direction that tells the classes apart.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of components; fewer where the data has fewer. None takes the fewest (of at most 100) that hold 99 %
-        of the sum of what is maximised, variance over discrepancy plus penalty.
-    kernel : {"rbf", "linear", "primal"}, default="rbf"
-        "rbf" sees curved structure; "linear" is the linear kernel, with the penalty on W; "primal" works on the columns
-        themselves, with the penalty on the d x k projection.
+        Number of components; fewer where the data has fewer. None takes the leading ones (at most 100, together 99 % of
+        the sum of what is maximised, variance over discrepancy plus penalty) whose discrepancy is below their penalty.
+    kernel : {"rbf", "linear", "primal"}, default="primal"
+        "primal" works on the columns themselves, with the penalty on the d x k projection: it drops shifted directions
+        and keeps the others as they are. "linear" is the linear kernel, with the penalty on W, which favours directions
+        of large variance. "rbf" sees curved structure, but in it domains that lie far apart share little.
     gamma : float or None, default=None
         Of the RBF kernel exp(-gamma |x - y|^2), in 1 / squared units of X; None takes 1 / median squared distance.
     reg : float or None, default=None
@@ -90,7 +91,7 @@ class TCA(Adapter):
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> Xs, Xt = rng.normal(size=(200, 2)), rng.normal(size=(200, 2)) + [9, 0]
-    >>> Z = TCA(kernel="primal", n_components=1).fit_transform(np.r_[Xs, Xt], sample_domain=np.repeat([1, -1], 200))
+    >>> Z = TCA(n_components=1).fit_transform(np.r_[Xs, Xt], sample_domain=np.repeat([1, -1], 200))
     >>> bool(abs(Z[:200].mean() - Z[200:].mean()) < 0.01)
     True
 
@@ -101,7 +102,7 @@ class TCA(Adapter):
     """
 
     n_components: int | None = knob(None, low=1, none=True)
-    kernel: Kernel = knob("rbf", choices=KERNELS)
+    kernel: Kernel = knob("primal", choices=KERNELS)
     gamma: float | None = knob(None, above=0, none=True)
     reg: float | None = knob(None, above=0, none=True)
     scale: Scale = knob("unit", choices=("unit", "regularizer", "constraint"))
@@ -112,7 +113,8 @@ class TCA(Adapter):
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         space = feature_space(Xs, Xt, self.kernel, self.gamma, self.max_exact, self.landmarks, self.random_state)
         X, e = np.concatenate([Xs, Xt]), domain_factor(len(Xs), len(Xt))
-        self.projection_ = components(space, X, e, self.reg, self.n_components, self.scale)
+        reg = chance_penalty(space, X, len(Xs)) if self.reg is None else self.reg
+        self.projection_ = components(space, X, e, reg, self.n_components, self.scale)
         self.landmarks_, self.gamma_ = space.landmarks, space.gamma
 
     def _map_source(self, X: Array) -> Array:
