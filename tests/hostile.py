@@ -18,6 +18,7 @@ Change = Callable[[pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame
 CHECK = ["check", "a.csv", "b.csv", "--label", "churned"]
 ADAPT = ["adapt", "a.csv", "b.csv", "--label", "churned", "--method", "sourceonly", "--budget", "1s", "-o", "run1"]
 CASES: dict[str, Case] = {}
+RUN_CASES: dict[str, Case] = {}
 
 
 @dataclass(frozen=True)
@@ -29,18 +30,18 @@ class Case:
     note: str = ""
 
 
-def add(name: str, write: Write, *words: str, note: str = "") -> None:
+def add(name: str, write: Write, *words: str, note: str = "", to: dict[str, Case] = CASES) -> None:
     """Put a case into the collection."""
-    assert name not in CASES, name
-    assert bool(words) != bool(note), name
-    CASES[name] = Case(write, words, note)
+    assert name not in to, f"{name} is there twice"
+    assert bool(words) != bool(note), f"{name} must be either refused or answered"
+    to[name] = Case(write, words, note)
 
 
-def case(*words: str, note: str = "") -> Callable[[Write], Write]:
+def case(*words: str, note: str = "", to: dict[str, Case] = CASES) -> Callable[[Write], Write]:
     """A function that writes the files of a case; its name is the case's."""
 
     def mark(write: Write) -> Write:
-        add(write.__name__.strip("_").replace("_", " "), write, *words, note=note)
+        add(write.__name__.replace("_", " "), write, *words, note=note, to=to)
         return write
 
     return mark
@@ -67,7 +68,9 @@ def sound(folder: Path) -> None:
     target().to_csv(folder / "b.csv", index=False)
 
 
-def altered(*words: str, note: str = "", run: list[str] = CHECK, more: tuple[str, ...] = ()) -> Callable[[Change], Change]:
+def altered(
+    *words: str, note: str = "", run: list[str] = CHECK, more: tuple[str, ...] = ()
+) -> Callable[[Change], Change]:
     """A function that changes the sound tables (in place, or returning both); its name is the case's."""
 
     def mark(change: Change) -> Change:
@@ -77,7 +80,7 @@ def altered(*words: str, note: str = "", run: list[str] = CHECK, more: tuple[str
                 table.to_csv(folder / name, index=False)
             return [*run, *more]
 
-        add(change.__name__.strip("_").replace("_", " "), write, *words, note=note)
+        add(change.__name__.replace("_", " "), write, *words, note=note)
         return change
 
     return mark

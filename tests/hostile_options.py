@@ -14,7 +14,7 @@ OPTIONS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "empty label": ([*CHECK[:4], ""], ("--label",)),
     "label by number in a table with header": ([*CHECK[:4], "3"], ("3", "age, income, city, churned")),
     "unknown group": ([*CHECK, "--group", "patient"], ("group", "patient")),
-    "label as group": ([*CHECK, "--group", "churned"], ("group", "churned")),
+    "label as group": ([*CHECK, "--group", "churned"], ("churned", "both the label and the group")),
     "unknown task": ([*CHECK, "--task", "ranking"], ("--task", "ranking", "regression")),
     "unknown language": ([*CHECK, "--lang", "fr"], ("fr", "en, zh")),
     "negative seed": ([*CHECK, "--seed", "-1"], ("seed", "-1")),
@@ -22,7 +22,10 @@ OPTIONS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "unknown method": ([*ADAPT, "--method", "corral"], ("corral", "coral")),
     "unknown estimator": ([*ADAPT, "--estimator", "forrest"], ("forrest", "forest")),
     "estimator of another task": ([*ADAPT, "--estimator", "ridge"], ("ridge", "classification", "logistic")),
-    "weights for knn": ([*ADAPT[:5], "--method", "kmm", "--estimator", "knn", *ADAPT[7:]], ("Kernel mean", "knn")),
+    "weights for knn": (
+        [*ADAPT[:5], "--method", "kmm", "--estimator", "knn", "--budget", "9s", "-o", "run1"],
+        ("Kernel mean", "weigh"),
+    ),
     "empty budget": ([*ADAPT, "--budget", ""], ("--budget", "''")),
     "negative budget": ([*ADAPT, "--budget", "-1"], ("--budget", "-1")),
     "budget in words": ([*ADAPT, "--budget", "abc"], ("--budget", "abc")),
@@ -33,16 +36,25 @@ OPTIONS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "domain without target": ([*CHECK[:2], *CHECK[3:], "--domain", "city"], ("--domain", "--target")),
     "target without domain": ([*CHECK[:2], *CHECK[3:], "--target", "Rome"], ("--domain", "--target")),
     "two tables with domain": ([*CHECK, "--domain", "city", "--target", "Rome"], ("one file", "--domain")),
-    "domain column not there": ([*CHECK[:2], *CHECK[3:], "--domain", "site", "--target", "x"], ("domain", "site")),
-    "domain value not there": ([*CHECK[:2], *CHECK[3:], "--domain", "city", "--target", "Paris"], ("city", "Paris", "Rome")),
-    "label as domain": ([*CHECK[:2], *CHECK[3:], "--domain", "churned", "--target", "yes"], ("label", "churned")),
+    "domain column not there": (
+        [*CHECK[:2], *CHECK[3:], "--domain", "site", "--target", "x"],
+        ("domain", "site", "the table"),
+    ),
+    "domain value not there": (
+        [*CHECK[:2], *CHECK[3:], "--domain", "city", "--target", "Paris"],
+        ("city", "Paris", "Rome"),
+    ),
+    "label as domain": (
+        [*CHECK[:2], *CHECK[3:], "--domain", "churned", "--target", "yes"],
+        ("churned", "both the label and the domain"),
+    ),
     "onto a file": ([*ADAPT[:-1], "b.csv"], ("b.csv", "is a file")),
     "onto the working folder": ([*ADAPT[:-1], "."], (".", "other things")),
     "onto a folder with other things": ([*ADAPT[:-1], "full"], ("full", "other things")),
     "into a folder that is not there": ([*ADAPT[:-1], "no/run1"], ("run1", "no folder")),
     "into a file": ([*ADAPT[:-1], "b.csv/run1"], ("run1", "no folder")),
     "known labels not there": ([*ADAPT, "--target-labels", "few.csv"], ("few.csv", "no file")),
-    "known labels without label": ([*ADAPT, "--target-labels", "b.csv"], ("label", "churned")),
+    "known labels without label": ([*ADAPT, "--target-labels", "b.csv"], ("label", "churned", "known target labels")),
     "known labels of other rows": ([*ADAPT, "--target-labels", "a.csv"], ("70", "match no row")),
     "unknown planned method": (["map", "nonsense"], ("nonsense",)),
     "unknown map format": (["map", "--format", "pdf"], ("--format", "pdf")),
@@ -116,7 +128,7 @@ def domain_with_gaps(folder: Path) -> list[str]:
     return ["check", "a.csv", "--label", "churned", "--domain", "city", "--target", "Rome"]
 
 
-@case(note="task.one_group")
+@case(note="task.few_groups")
 def group_of_one_value(folder: Path) -> list[str]:
     sound(folder)
     source().assign(patient="p1").to_csv(folder / "a.csv", index=False)
@@ -127,10 +139,10 @@ def group_of_one_value(folder: Path) -> list[str]:
 def group_with_gaps(folder: Path) -> list[str]:
     sound(folder)
     source().assign(patient=np.resize(["p1", "p2", "", "p4"], 70)).to_csv(folder / "a.csv", index=False)
-    return [*ADAPT, "--group", "patient"]
+    return [*CHECK, "--group", "patient"]
 
 
-@case("JDA", "regression")
+@case("jda", "regression")
 def jda_on_numbers(folder: Path) -> list[str]:
     sound(folder)
     table = source()
@@ -145,7 +157,7 @@ def sources_of_other_columns(folder: Path) -> list[str]:
     return [*CHECK, "--source", "c.csv"]
 
 
-@case("churned", "c.csv")
+@case("churned", "in c;")
 def further_source_without_label(folder: Path) -> list[str]:
     sound(folder)
     source(40).drop(columns="churned").to_csv(folder / "c.csv", index=False)

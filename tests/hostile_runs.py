@@ -8,34 +8,23 @@ from __future__ import annotations
 import json
 import pickle
 import zipfile
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from hostile import Write, source, target
+from hostile import RUN_CASES, add, case, target
 from hostile_files import Bomb
 
 PREDICT = ["predict", "run1", "new.csv", "-o", "out.csv"]
 VERIFY = ["verify", "run1", "told.csv"]
 REPORT = ["report", "run1", "-o", "page.html"]
-RUN_CASES: dict[str, tuple[Write, tuple[str, ...], str]] = {}
-
-
-def on_run(*words: str, note: str = "") -> Callable[[Write], Write]:
-    """A function that changes the run or the files beside it; its name is the case's."""
-
-    def mark(write: Write) -> Write:
-        name = write.__name__.replace("_", " ")
-        assert name not in RUN_CASES
-        RUN_CASES[name] = (write, words, note)
-        return write
-
-    return mark
+on_run = partial(case, to=RUN_CASES)
 
 
 def forged(name: str, content: bytes | None, *words: str) -> None:
-    """Cases in which a file of the run is replaced (None: removed) and each command that reads it is tried."""
+    """Replace a file of the run (None: remove it), and try each command that reads it."""
+    what = "missing" if content is None else f"of {len(content)} bytes"
     for line in (PREDICT, VERIFY, REPORT):
 
         def write(folder: Path, line: list[str] = line) -> list[str]:
@@ -43,8 +32,7 @@ def forged(name: str, content: bytes | None, *words: str) -> None:
             path.unlink() if content is None else path.write_bytes(content)
             return line
 
-        size = "missing" if content is None else f"of {len(content)} bytes"
-        RUN_CASES[f"{line[0]} with {name} {size}"] = (write, (name, *words), "")
+        add(f"{line[0]} with {name} {what}", write, "run1", *words, to=RUN_CASES)
 
 
 forged("model.tmap", b"", "0 bytes")
@@ -53,7 +41,9 @@ forged("model.tmap", pickle.dumps(Bomb()), "no model file")
 forged("run.json", b"{", "damaged")
 forged("run.json", b"[]", "not the record")
 forged("run.json", b'{"kind": "transfermap-run", "format": 1}', "damaged")
-forged("run.json", b'{"kind": "transfermap-run", "format": 99}')
+forged("run.json", b'{"kind": "transfermap-run", "format": 99}', "format 99", "newer")
+forged("run.json", b"[" * 100_000, "damaged")
+forged("run.json", None, "no run")
 forged("run.json", b"\xff\xfe\x00", "damaged")
 forged("evidence.npz", None, "missing or damaged")
 forged("evidence.npz", b"PK", "missing or damaged")
@@ -62,7 +52,7 @@ forged("truth.json", b'{"rows": 3}', "damaged")
 
 
 def new(folder: Path, table: pd.DataFrame, line: list[str] = PREDICT) -> list[str]:
-    """Write new.csv and told.csv."""
+    """Write a table as new.csv and told.csv."""
     for name in ("new.csv", "told.csv"):
         table.to_csv(folder / name, index=False)
     return line
@@ -134,7 +124,7 @@ def predict_by_a_method_that_was_not_tried(folder: Path) -> list[str]:
     return [*new(folder, target()), "--method", "tca"]
 
 
-@on_run(note="table.target_unreadable")
+@on_run(note="table.unread")
 def predict_words_where_numbers_were(folder: Path) -> list[str]:
     return new(folder, target().assign(age="old"))
 
@@ -146,12 +136,12 @@ def predict_some_words_where_numbers_were(folder: Path) -> list[str]:
     return new(folder, table)
 
 
-@on_run(note="table.target_empty")
+@on_run(note="table.blank")
 def predict_an_empty_column(folder: Path) -> list[str]:
     return new(folder, target().assign(age=np.nan))
 
 
-@on_run(note="check.unseen")
+@on_run(note="table.unseen")
 def predict_categories_never_seen(folder: Path) -> list[str]:
     return new(folder, target().assign(city="Lima"))
 
@@ -182,7 +172,7 @@ def predict_with_a_newer_model(folder: Path) -> list[str]:
     return new(folder, target())
 
 
-@on_run("model.tmap")
+@on_run("model.tmap", "not the model file of this run")
 def predict_with_a_model_of_other_parts(folder: Path) -> list[str]:
     from sklearn.linear_model import LogisticRegression
 
@@ -192,7 +182,7 @@ def predict_with_a_model_of_other_parts(folder: Path) -> list[str]:
     return new(folder, target())
 
 
-@on_run("run.json", "damaged")
+@on_run("model.tmap", "jda")
 def predict_with_a_method_that_the_model_lacks(folder: Path) -> list[str]:
     path = folder / "run1" / "run.json"
     record = json.loads(path.read_text(encoding="utf8"))
@@ -258,9 +248,9 @@ def verify_one_class(folder: Path) -> list[str]:
     return new(folder, target().assign(churned="yes")[:20], VERIFY)
 
 
-@on_run("told.csv", "no file")
+@on_run("nowhere.csv", "no file")
 def verify_with_no_table(folder: Path) -> list[str]:
-    return VERIFY
+    return ["verify", "run1", "nowhere.csv"]
 
 
 @on_run("run2", "no run")

@@ -15,7 +15,7 @@ REGRESSION = ("--task", "regression")
 # labels
 
 
-@altered("churned", "1", "yes")
+@altered("churned", "one value", "yes")
 def one_class(s: Frame, t: Frame) -> None:
     s["churned"] = "yes"
 
@@ -25,7 +25,7 @@ def one_row_a_class(s: Frame, t: Frame) -> None:
     s["churned"] = [f"class {i}" for i in range(len(s))]
 
 
-@altered(note="task.rare_classes", run=ADAPT)
+@altered(note="task.rare_classes")
 def two_rows_a_class(s: Frame, t: Frame) -> None:
     s["churned"] = [f"class {i // 2}" for i in range(len(s))]
 
@@ -45,7 +45,7 @@ def some_labels_missing(s: Frame, t: Frame) -> None:
     s.loc[::3, "churned"] = ["", "NA", "?", "null"][0]
 
 
-@altered(note="task.classification", run=ADAPT)
+@altered(note="task.classification")
 def flags_as_labels(s: Frame, t: Frame) -> None:
     s["churned"] = s["churned"] == "yes"
 
@@ -55,7 +55,7 @@ def blanks_around_labels(s: Frame, t: Frame) -> None:
     s.loc[::2, "churned"] = "  " + s["churned"] + " "
 
 
-@altered(note="task.mixed_case")
+@altered(note="task.alike_classes")
 def labels_in_mixed_case(s: Frame, t: Frame) -> None:
     s.loc[::4, "churned"] = s["churned"].str.upper()
 
@@ -70,7 +70,7 @@ def continuous_label_as_classes(s: Frame, t: Frame) -> None:
     s["churned"] = s["income"] * 1.7 + 0.01
 
 
-@altered("churned", "number", more=REGRESSION)
+@altered("churned", "numbers", "no", more=REGRESSION)
 def words_as_numbers(s: Frame, t: Frame) -> None:
     pass
 
@@ -80,7 +80,7 @@ def constant_regression_label(s: Frame, t: Frame) -> None:
     s["churned"] = 7.0
 
 
-@altered(note="table.infinite", run=ADAPT, more=REGRESSION)
+@altered(note="task.unlabelled", run=ADAPT, more=REGRESSION)
 def infinite_regression_label(s: Frame, t: Frame) -> None:
     s["churned"] = np.where(np.arange(70) == 3, np.inf, s["income"] * 2 + np.random.default_rng(0).normal(size=70))
 
@@ -113,7 +113,7 @@ def target_is_the_source(s: Frame, t: Frame) -> tuple[Frame, Frame]:
     return s, s.drop(columns="churned")
 
 
-@altered(note="task.few_target_rows", run=ADAPT)
+@altered("target", "one row", "at least two")
 def target_of_one_row(s: Frame, t: Frame) -> tuple[Frame, Frame]:
     return s, t[:1]
 
@@ -133,12 +133,17 @@ def source_of_one_row(s: Frame, t: Frame) -> tuple[Frame, Frame]:
     return s[:1], t
 
 
-@altered("source", "rows")
+@altered(note="task.few_source_rows")
 def source_of_two_rows(s: Frame, t: Frame) -> tuple[Frame, Frame]:
     return s.sort_values("churned").iloc[[0, -1]], t
 
 
-@altered("source", "rows", run=ADAPT)
+@altered("6 labelled source rows", "got 2", run=ADAPT)
+def source_of_two_rows_to_adapt(s: Frame, t: Frame) -> tuple[Frame, Frame]:
+    return s.sort_values("churned").iloc[[0, -1]], t
+
+
+@altered("6 labelled source rows", "got 3", run=ADAPT)
 def source_of_three_rows(s: Frame, t: Frame) -> tuple[Frame, Frame]:
     return s.sort_values("churned").iloc[[0, 1, -1]], t
 
@@ -177,7 +182,7 @@ def no_common_columns(s: Frame, t: Frame) -> tuple[Frame, Frame]:
     return s, t.add_suffix("2").rename(columns=str.upper)
 
 
-@altered(note="table.empty", run=ADAPT)
+@altered(note="table.empty")
 def column_without_a_value(s: Frame, t: Frame) -> None:
     s["age"] = np.nan
 
@@ -296,7 +301,15 @@ def names_in_another_case(s: Frame, t: Frame) -> tuple[Frame, Frame]:
     return s, t.rename(columns={"age": " AGE", "income": "In come"})
 
 
-NAMES = ["[red]x[/red]", "<script>alert(1)</script>", "数据 🎲", "a\nb", "%s {0} {column}", "n" * 3000, "=cmd|'/C calc'!A0"]
+NAMES = [
+    "[red]x[/red]",
+    "<script>alert(1)</script>",
+    "数据 🎲",
+    "a\nb",
+    "%s {0} {column}",
+    "n" * 3000,
+    "=cmd|'/C calc'!A0",
+]
 
 
 @altered(note="task.classification", run=ADAPT)
@@ -305,7 +318,7 @@ def strange_names(s: Frame, t: Frame) -> None:
         s[name], t[name] = s["age"] * (i + 2) % 7, t["age"] * (i + 2) % 7
 
 
-@altered(note="check.unseen", run=ADAPT)
+@altered(note="check.unseen")
 def strange_cells(s: Frame, t: Frame) -> None:
     for table, more in ((s, []), (t, ["=HYPERLINK(1)", "{0}", "[/]", "\x1b[31m", "</script>"])):
         table["note"] = np.resize([*NAMES, *more], len(table))

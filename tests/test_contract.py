@@ -28,9 +28,9 @@ from transfermap.roles import Adapted, Adapter, Weigher
 HERE = Path(__file__).parent
 # the only check that scikit-learn does not run: it asks for an environment variable that nothing else here needs
 SKIPPED = {"check_array_api_input"}
-SEEDS = range(6)
+# defaults were chosen with small seeds in view; these were not looked at
+SEEDS = range(1000, 1008)
 MARGIN = 0.05
-MARGINS = {"coral": 0.15, "linearmonge": 0.15, "domainscaler": 0.3, "sa": 0.5, "jda": 0.2, "kmm": 0.12, "tca": 0.15}
 
 each = pytest.mark.parametrize("key", keys())
 
@@ -340,7 +340,7 @@ def test_it_beats_source_only_on_its_own_shift(key):
         return m.score(X[d < 0], y[d < 0])
 
     gain = np.mean([accuracy(key, seed) - accuracy("sourceonly", seed) for seed in SEEDS])
-    assert gain > MARGINS.get(key, MARGIN)
+    assert gain > MARGIN
 
 
 @pytest.mark.parametrize("key", [k for k in keys() if k != "sourceonly" and "regression" in find(k).card.tasks])

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from transfermap.console import command, console, progress, say_json, seconds
+from transfermap.words import Note
 
 app = typer.Typer(
     name="transfermap",
@@ -241,6 +242,8 @@ def predict(
     typer.echo(
         f"{done['rows']:,} rows predicted by {done['method']}, {done['far']:,} of them far from anything seen: {output}"
     )
+    for note in done["notes"]:
+        typer.echo(f"- {Note(**note).say()}")
 
 
 @command(app, "verify", "transfermap verify run1 run1/label_me.csv")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from transfermap.data.files import digest, read_chunks, read_table
-from transfermap.data.losses import Losses
+from transfermap.data.losses import Losses, loss_notes, losses
 from transfermap.io import whole_file
 from transfermap.run import TRUTH, Run, free_name, load_run
 from transfermap.verdict.domains import Array
@@ -46,24 +47,26 @@ def predict_file(
     if output.resolve() == table.resolve():
         raise ValueError(f"{output} is the table to be predicted; give another name for the predictions")
     rows = far = 0
-    losses = Losses(run.found.encoder)
+    lost: Losses = Counter()
     with whole_file(output) as part:
         for chunk in read_chunks(table):
             _check_columns(chunk, run, table)
-            losses.count(chunk)
+            lost.update(losses(run.found.encoder, chunk))
             told = run.predict_frame(chunk, method)
             told.insert(0, ROW, np.arange(rows, rows + len(told)))
             told.to_csv(part, mode="a", header=rows == 0, index=False, encoding="utf8", quoting=csv.QUOTE_MINIMAL)
             rows, far = rows + len(told), far + int(told["far"].sum())
             tick(rows)
     done = {"rows": rows, "far": far, "method": method or run.verdict["model"], "output": str(output)}
-    return done | {"notes": [note.to_dict() for note in losses.notes()]}
+    return done | {"notes": [note.to_dict() for note in loss_notes(lost)]}
 
 
 def _check_columns(chunk: pd.DataFrame, run: Run, name: Path) -> None:
     absent = [c for c in run.found.encoder.used_ if c not in chunk]
     if absent:
-        raise ValueError(f"{name} lacks the columns {_few(absent)}, which the model needs; it has {_few(list(chunk))}")
+        raise ValueError(
+            f"{name} lacks the columns {_few(absent)}, which the model needs; it has {_few(list(map(str, chunk)))}"
+        )
 
 
 def verify_file(folder: Path, labelled: Path) -> dict[str, Any]:

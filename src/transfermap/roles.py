@@ -369,7 +369,7 @@ class Adapted(MetaEstimatorMixin, BaseEstimator):
         Z = self._target(X)
         return self.estimator_.decision_function(Z)
 
-    def score(self, X: Any, y: Any) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy (classifiers) or R2 (regressors) on labelled target rows."""
         metric = accuracy_score if is_classifier(self.estimator) else r2_score
-        return float(metric(y, self.predict(X)))
+        return float(metric(y, self.predict(X), sample_weight=sample_weight))

@@ -29,10 +29,10 @@ def stack(tables: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray, lis
 
 
 def label_everywhere(label: str | int, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Refuse further sources without the label column that the first one has."""
-    first = next(iter(tables.values()))
-    without = [name for name, table in tables.items() if label not in match_names(first, table)[0]]
-    if without and label in first:
+    """Refuse sources without a label column where others have it."""
+    wanted = _plain(str(label))
+    without = [name for name, table in tables.items() if wanted not in map(_plain, map(str, table.columns))]
+    if 0 < len(without) < len(tables):
         raise ValueError(f"there is no label column {label!r} in {', '.join(without)}; every source needs it")
 
 
@@ -90,5 +90,9 @@ def common_columns(source: pd.DataFrame, target: pd.DataFrame) -> tuple[list[str
 def _by_plain_name(names: Sequence[str]) -> dict[str, list[str]]:
     plain: dict[str, list[str]] = {}
     for name in names:
-        plain.setdefault("".join(name.split()).casefold(), []).append(name)
+        plain.setdefault(_plain(name), []).append(name)
     return plain
+
+
+def _plain(name: str) -> str:
+    return "".join(name.split()).casefold()

@@ -11,50 +11,53 @@ from transfermap.data.columns import coerced, unread
 from transfermap.data.encoder import TableEncoder
 from transfermap.words import Note
 
+Losses = Counter[tuple[str, str]]
+_READ = ("number", "date", "flag", "category")
 
-class Losses:
-    """Counts, chunk by chunk, the cells that are lost on the way into the model.
+
+def losses(encoder: TableEncoder, table: pd.DataFrame) -> Losses:
+    """How many cells of each column are there, cannot be read, or hold a category that the source never had.
+
+    Parameters
+    ----------
+    encoder : TableEncoder, fitted
+    table : DataFrame of shape (n, columns) with the columns that the encoder uses
+
+    Returns
+    -------
+    Counter of ("there" | "unread" | "unseen", column); those of several chunks are put together by ``update``
 
     Examples
     --------
     >>> import pandas as pd
     >>> from transfermap.data.encoder import TableEncoder
-    >>> from transfermap.data.losses import Losses
+    >>> from transfermap.data.losses import loss_notes, losses
     >>> encoder = TableEncoder().fit(pd.DataFrame({"age": ["30", "40", "50"], "city": ["Rome", "Oslo", "Rome"]}))
-    >>> losses = Losses(encoder)
-    >>> losses.count(pd.DataFrame({"age": ["old", "31"], "city": ["Lima", "Rome"]}))
-    >>> [(note.code, note.values["count"]) for note in losses.notes()]
+    >>> lost = losses(encoder, pd.DataFrame({"age": ["old", "31"], "city": ["Lima", "Rome"]}))
+    >>> [(note.code, note.values["count"]) for note in loss_notes(lost)]
     [('table.unread', 1), ('table.unseen', 1)]
     """
+    kinds = {name: kind for name, kind in encoder.used_.items() if kind in _READ}
+    done = coerced(table, kinds, encoder.styles_)
+    known = encoder.categories
+    found: Losses = Counter()
+    for name, kind in kinds.items():
+        if kind == "category":
+            values = pd.Series(done[name][done[name] != ""])
+            found["unseen", name] = len(values) - int(values.isin(known[name]).sum())
+            found["there", name] = len(values)
+        else:
+            found["unread", name] = unread(table[name], done[name])
+            found["there", name] = int(np.count_nonzero(done[name].notna())) + found["unread", name]
+    return found
 
-    def __init__(self, encoder: TableEncoder) -> None:
-        self.encoder = encoder
-        self.unread: Counter[str] = Counter()
-        self.unseen: Counter[str] = Counter()
-        self.there: Counter[str] = Counter()
 
-    def count(self, table: pd.DataFrame) -> None:
-        """Look at one more chunk of shape (n, columns), which has all columns that the encoder uses."""
-        read = ("number", "date", "flag", "category")
-        kinds = {name: kind for name, kind in self.encoder.used_.items() if kind in read}
-        done = coerced(table, kinds, self.encoder.styles_)
-        known = self.encoder.categories
-        for name, kind in kinds.items():
-            if kind == "category":
-                values = done[name].to_numpy()
-                self.there[name] += int(np.count_nonzero(values != ""))
-                self.unseen[name] += int(np.count_nonzero(~np.isin(values, known[name]) & (values != "")))
-            else:
-                lost = unread(table[name], done[name])
-                self.there[name] += int(done[name].notna().sum()) + lost
-                self.unread[name] += lost
-
-    def notes(self) -> list[Note]:
-        """The findings over all chunks."""
-        empty = [name for name, count in self.there.items() if not count]
-        notes = [Note("table.blank", "warn", {"columns": empty})] if empty else []
-        for code, counts in (("table.unread", self.unread), ("table.unseen", self.unseen)):
-            names = [name for name, count in counts.items() if count]
-            if names:
-                notes.append(Note(code, "warn", {"columns": names, "count": counts.total()}))
-        return notes
+def loss_notes(found: Losses) -> list[Note]:
+    """The losses of all rows in words."""
+    empty = [name for (what, name), count in found.items() if what == "there" and not count]
+    notes = [Note("table.blank", "warn", {"columns": empty})] if empty else []
+    for code in ("unread", "unseen"):
+        lost = {name: count for (what, name), count in found.items() if what == code and count}
+        if lost:
+            notes.append(Note(f"table.{code}", "warn", {"columns": list(lost), "count": sum(lost.values())}))
+    return notes

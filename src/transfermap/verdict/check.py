@@ -22,7 +22,7 @@ from transfermap.verdict.estimators import estimator
 from transfermap.words import Level, Note
 
 SIGNIFICANT = 0.05
-MOST = 5000
+MOST = 3000
 # cells that the domain classifier looks at on either side: wide tables through fewer rows
 WIDE = 1_000_000
 # an AUC whose interval starts below this is as good as chance

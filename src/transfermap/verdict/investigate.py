@@ -25,6 +25,7 @@ from transfermap.verdict.verify import target_truth, verify, with_truth
 from transfermap.words import Note
 
 RESAMPLES = 5
+LEAST = 6
 MOST = 1500
 # share of the budget that evidence may take; the rest is for the final fits
 SPENT = 0.7
@@ -75,6 +76,8 @@ def investigate(
         If a method or estimator is not known or does not suit the task.
     """
     began = time.perf_counter()
+    if len(task.source) < LEAST:
+        raise ValueError(f"expected at least {LEAST} labelled source rows, to hold some out; got {len(task.source)}")
     candidates = _candidates(task, method, using, seed)
     tick("reading the tables")
     encoder, data = encode(task, seed)
