@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import scipy.io
 import scipy.sparse
+
 from hostile import CHECK, Write, add, case, sound, source, target
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+
 from hostile import ADAPT, CHECK, Write, add, case, sound, source
 
 OPTIONS: dict[str, tuple[list[str], tuple[str, ...]]] = {

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
 from hostile import RUN_CASES, add, case, target
 from hostile_files import Bomb
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from hostile import ADAPT, CHECK, altered, case, sound, source, target
+
+from hostile import ADAPT, altered, case, source, target
 
 Frame = pd.DataFrame
 REGRESSION = ("--task", "regression")

@@ -8,17 +8,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
 
 import hostile_files
 import hostile_options
 import hostile_runs
 import hostile_tables
-import numpy as np
-import pytest
-from hostile import ADAPT, CASES, CHECK, RUN_CASES, Case, sound, source, target
-from typer.testing import CliRunner, Result
-
+from hostile import CASES, RUN_CASES, Case, sound, target
 from transfermap.cli import app
 
 # whatever the words of a refusal are, these belong to a programmer
