@@ -333,8 +333,9 @@ def strange_classes(s: Frame, t: Frame) -> None:
 @case(note="task.classification")
 def names_that_collide_with_ours(folder: Path) -> list[str]:
     ours = {"age": "row", "income": "prediction", "city": "far", "churned": "label"}
-    source().rename(columns=ours).to_csv(folder / "a.csv", index=False)
-    target().rename(columns=ours).assign(why=1, guess=2).to_csv(folder / "b.csv", index=False)
+    for name, table in (("a.csv", source()), ("b.csv", target())):
+        table = table.assign(why=table["age"] % 7, guess=table["income"] * 2).rename(columns=ours)
+        table.to_csv(folder / name, index=False)
     return [*ADAPT[:4], "label", *ADAPT[5:]]
 
 

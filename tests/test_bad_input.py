@@ -6,10 +6,15 @@ The collection stands in hostile.py and the files beside it; nothing in it may e
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -17,7 +22,7 @@ import hostile_files
 import hostile_options
 import hostile_runs
 import hostile_tables
-from hostile import CASES, RUN_CASES, Case, sound, target
+from hostile import ADAPT, CASES, CHECK, RUN_CASES, Case, sound, source, target
 from transfermap.cli import app
 
 # whatever the words of a refusal are, these belong to a programmer
@@ -99,3 +104,81 @@ def test_the_bomb_would_go_off(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     hostile_files.pickle.loads(hostile_files.pickle.dumps(hostile_files.Bomb()))
     assert (tmp_path / "exploded").exists()
+
+
+def test_strange_strings_on_the_terminal_and_in_the_report(tmp_path, monkeypatch):
+    """Markup, HTML, format strings and control characters of strangers' files are shown, and do nothing."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+    tables = source(), target()
+    for change in (hostile_tables.strange_names, hostile_tables.strange_cells, hostile_tables.strange_classes):
+        change(*tables)
+    for name, table in zip(("a.csv", "b.csv"), tables, strict=True):
+        table.to_csv(name, index=False)
+    shown, adapted = (CliRunner().invoke(app, line) for line in (CHECK, ADAPT))
+    assert shown.exit_code == adapted.exit_code == 0, shown.output + adapted.output
+    assert "\x1b" not in shown.output + adapted.output
+    assert [text for text in ("[red]x[/red]", "<script>alert", "<b>[bold]{0}") if text not in shown.output] == []
+    done = CliRunner().invoke(app, hostile_runs.REPORT)
+    assert done.exit_code == 0, done.output
+    page = Path("page.html").read_text(encoding="utf8")
+    assert "&lt;script&gt;alert" in page
+    assert [text for text in ("<script>alert", "<b>[bold]", "\x1b") if text in page] == []
+
+
+def test_control_characters_stay_out_of_error_messages(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source().rename(columns={"city": "\x1b[2J\x07city"}).to_csv("a.csv", index=False)
+    target().to_csv("b.csv", index=False)
+    done = invoke([*CHECK[:4], "zzz"])
+    assert done.exit_code == 2
+    assert "city" in done.stderr
+    assert done.stderr.rstrip("\n").isprintable()
+
+
+def test_columns_called_as_ours_go_round(tmp_path, monkeypatch):
+    """A table may have columns row, prediction, far, why, guess, and the label may be called label."""
+    monkeypatch.chdir(tmp_path)
+    assert invoke(CASES["names that collide with ours"].write(tmp_path)).exit_code == 0
+    told = pd.read_csv("run1/label_me.csv")
+    assert {"row", "row_", "why", "why_", "guess", "guess_"} <= set(told.columns)
+    pd.testing.assert_series_equal(
+        told["row"], target()["age"].iloc[told["row_"]], check_index=False, check_names=False
+    )
+    told.assign(label=np.resize(["yes", "no"], len(told))).to_csv("told.csv", index=False)
+    assert invoke(["verify", "run1", "told.csv"]).exit_code == 0
+    told[["row_", "label"]].assign(label="yes").to_csv("told.csv", index=False)
+    done = invoke(["verify", "run1", "told.csv"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["n"] == len(told)
+    told[["row", "label"]].assign(label="yes").to_csv("told.csv", index=False)
+    assert "row_" in invoke(["verify", "run1", "told.csv"]).stderr
+    assert invoke(["predict", "run1", "b.csv", "-o", "out.csv"]).exit_code == 0
+    assert pd.read_csv("out.csv").columns[:2].tolist() == ["row", "prediction"]
+
+
+def test_a_label_called_row(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source().rename(columns={"churned": "row"}).to_csv("a.csv", index=False)
+    target().to_csv("b.csv", index=False)
+    assert invoke([*ADAPT[:4], "row", *ADAPT[5:]]).exit_code == 0
+    told = pd.read_csv("run1/label_me.csv", dtype={"row": str})
+    told[["row_"]].assign(row="yes").to_csv("told.csv", index=False)
+    done = invoke(["verify", "run1", "told.csv"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["n"] == len(told)
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_terminal_that_knows_only_ascii(more, tmp_path):
+    """Chinese words cannot be shown there; what can be is, and JSON loses nothing."""
+    sound(tmp_path)
+    source().rename(columns={"city": "城市"}).to_csv(tmp_path / "a.csv", index=False)
+    line = [sys.executable, "-m", "transfermap.cli", *CHECK, "--lang", "zh", *more]
+    env = os.environ | {"PYTHONIOENCODING": "ascii", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(line, cwd=tmp_path, env=env, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    if more:
+        assert "城市" in json.dumps(json.loads(done.stdout), ensure_ascii=False)
+    else:
+        assert b"income" in done.stdout

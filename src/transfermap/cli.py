@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from transfermap.console import command, console, progress, say_json, seconds
+from transfermap.console import command, console, lenient_streams, progress, say_json, seconds
 from transfermap.words import Note
 
 app = typer.Typer(
@@ -309,6 +309,7 @@ def demo(
 
 def main() -> None:
     """The console script."""
+    lenient_streams()
     app()
 
 

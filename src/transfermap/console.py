@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import math
 import os
@@ -62,7 +63,9 @@ def _refusal(error: Exception) -> typer.Exit:
 
 
 def _complain(sentence: str) -> None:
-    typer.echo(f"transfermap: {sentence}", err=True)
+    """Say it on the error channel; names from strangers' files may hold characters that steer a terminal."""
+    shown = "".join(c if c.isprintable() else "?" for c in sentence)
+    typer.echo(f"transfermap: {shown}", err=True)
 
 
 def _stop_quietly() -> None:
@@ -73,7 +76,8 @@ def _stop_quietly() -> None:
 
 def say_json(data: Any) -> None:
     """Print plain values for machines."""
-    typer.echo(json.dumps(_finite(data), ensure_ascii=False, indent=1, allow_nan=False))
+    narrow = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    typer.echo(json.dumps(_finite(data), ensure_ascii=narrow, indent=1, allow_nan=False))
 
 
 def _finite(data: Any) -> Any:
@@ -85,6 +89,13 @@ def _finite(data: Any) -> Any:
     if isinstance(data, float) and not math.isfinite(data):
         return None
     return data.item() if hasattr(data, "item") else data
+
+
+def lenient_streams() -> None:
+    """A character that the terminal's encoding lacks is shown as ``?``; it must not end a run that went well."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def console() -> Any:

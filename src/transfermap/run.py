@@ -307,7 +307,7 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf8"))
     except (ValueError, OSError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged or cannot be read ({error})") from error
+        raise ValueError(f"{path} is damaged or cannot be read; expected the JSON that transfermap wrote") from error
 
 
 def _arrays(path: Path) -> dict[str, Array]:

@@ -122,7 +122,7 @@ def coerced(frame: pd.DataFrame, kinds: Mapping[str, Kind], styles: Mapping[str,
     """The named columns in the form of their kinds; the numeric ones in one go."""
     quick = [n for n, kind in kinds.items() if kind == "number" and is_numeric(frame[n].dtype)]
     done = pd.DataFrame(_bounded(number_block(frame, quick)), frame.index, quick)
-    rest = {n: coerce(frame[n], kind, styles.get(n)) for n, kind in kinds.items() if n not in set(quick)}
+    rest = {n: coerce(frame[n], kinds[n], styles.get(n)) for n in kinds if n not in done}
     return pd.concat([done, pd.DataFrame(rest, frame.index)], axis=1)
 
 

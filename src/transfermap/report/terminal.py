@@ -143,7 +143,7 @@ def _columns_table(found: list[Mapping[str, Any]], lang: str) -> RenderableType:
             Text(f"{percent(column.get('missing_source'))} / {percent(column.get('missing_target'))}"),
         )
     more = len(found) - _MOST_COLUMNS
-    return Group(table, Text(word("more_columns", lang, count=more), style="dim")) if more > 0 else table
+    return Group(table, Text(word("more_columns_json", lang, count=more), style="dim")) if more > 0 else table
 
 
 def _shares_table(shares: Iterable[Mapping[str, Any]], lang: str) -> Table:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,20 +12,27 @@ from sklearn.exceptions import ConvergenceWarning
 
 from transfermap.data.columns import coerce, style_of
 from transfermap.data.encoder import TableEncoder
-from transfermap.data.task import Task, duplicates, leaks
+from transfermap.data.task import Task, duplicates
 from transfermap.measure.domains import column_carry, domain_classifier
 from transfermap.measure.labelshift import LabelShift, label_shift
 from transfermap.measure.shift import category_shift, false_discovery, number_shift, outside_support
 from transfermap.verdict.domains import Domains, encode, parts
 from transfermap.verdict.estimators import estimator
-from transfermap.words import Level, Note
+from transfermap.verdict.findings import (
+    ALIKE,
+    columns_words,
+    difference,
+    outside_words,
+    shares_words,
+    table_words,
+    unknowable,
+)
+from transfermap.words import Note
 
 SIGNIFICANT = 0.05
 MOST = 3000
 # cells that the domain classifier looks at on either side: wide tables through fewer rows
 WIDE = 1_000_000
-# an AUC whose interval starts below this is as good as chance
-ALIKE = 0.52
 
 
 @dataclass(frozen=True)
@@ -105,12 +111,12 @@ def check_encoded(task: Task, encoder: TableEncoder, data: Domains, seed: int) -
     only_shares = shares is not None and _shares_explain(data, shares, auc, seed)
     shared = duplicates(task)
     notes = (
-        *_difference(auc, columns),
-        *_columns_words(columns),
-        *_outside_words(outside),
-        *_shares_words(shares, only_shares),
-        *_table_words(task, shared),
-        *_unknowable(task),
+        *difference(auc, columns),
+        *columns_words(columns),
+        *outside_words(outside),
+        *shares_words(shares, only_shares, auc),
+        *table_words(task, shared),
+        *unknowable(task),
     )
     return Check(
         notes=notes,
@@ -250,74 +256,3 @@ def _share_rows(found: LabelShift | None) -> tuple[dict[str, Any], ...]:
         {"class": str(c), "source": float(s), "target": float(t), "low": float(low), "high": float(high)}
         for c, s, t, low, high in fields
     )
-
-
-def _difference(auc: dict[str, float], columns: Sequence[dict[str, Any]]) -> list[Note]:
-    strong = (
-        "same"
-        if auc["low"] <= 0.52
-        else "slight"
-        if auc["value"] < 0.65
-        else "clear"
-        if auc["value"] < 0.9
-        else "apart"
-    )
-    level = {"same": "info", "slight": "info", "clear": "warn", "apart": "stop"}[strong]
-    notes = [Note(f"check.{strong}", level, {k: round(v, 3) for k, v in auc.items()})]  # type: ignore[arg-type]
-    carriers = sorted((c for c in columns if (c["carries"] or 0) > 0.55), key=lambda c: -c["carries"])
-    if carriers and strong != "same":
-        notes.append(Note("check.carriers", "info", {"columns": [c["column"] for c in carriers[:6]]}))
-    return notes
-
-
-def _strength(auc: dict[str, float]) -> tuple[str, Level]:
-    if auc["low"] <= ALIKE:
-        return "same", "info"
-    if auc["value"] < 0.65:
-        return "slight", "info"
-    return ("clear", "warn") if auc["value"] < 0.9 else ("apart", "stop")
-
-
-def _columns_words(columns: Sequence[dict[str, Any]]) -> list[Note]:
-    moved = [c for c in columns if c["significant"]]
-    notes = [Note("check.moved", "info", {"count": len(moved), "of": len(columns)})]
-    gaps = [c["column"] for c in columns if abs(c["missing_source"] - c["missing_target"]) > 0.1]
-    if gaps:
-        notes.append(Note("check.gaps", "warn", {"columns": gaps}))
-    unseen = [c for c in columns if c["detail"].get("unseen_share")]
-    for c in sorted(unseen, key=lambda c: -c["detail"]["unseen_share"])[:5]:
-        share, names = c["detail"]["unseen_share"], c["detail"]["unseen"]
-        notes.append(Note("check.unseen", "warn", {"column": c["column"], "share": share, "categories": names}))
-    return notes
-
-
-def _outside_words(outside: float) -> list[Note]:
-    far = outside > 0.05
-    return [Note("check.outside" if far else "check.inside", "warn" if far else "info", {"share": outside})]
-
-
-def _shares_words(found: LabelShift | None, only_shares: bool) -> list[Note]:
-    if found is None:
-        return []
-    if only_shares:
-        return [Note("check.only_shares", "warn")]
-    worst = int(np.argmax(np.abs(found.target - found.source)))
-    moved = found.low[worst] > found.source[worst] or found.high[worst] < found.source[worst]
-    values = {"class_": str(found.classes[worst]), "source": found.source[worst], "target": found.target[worst]}
-    values = {k: v if isinstance(v, str) else float(v) for k, v in values.items()}
-    return [Note("check.shares_moved", "warn", values)] if moved else [Note("check.shares_steady")]
-
-
-def _table_words(task: Task, shared: int) -> list[Note]:
-    notes = []
-    if shared:
-        level: Level = "stop" if shared == len(task.target) else "warn"
-        notes.append(Note("check.duplicates", level, {"count": shared, "of": len(task.target)}))
-    leaking = leaks(task)
-    if leaking:
-        notes.append(Note("check.leak", "stop", {"columns": leaking}))
-    return notes
-
-
-def _unknowable(task: Task) -> list[Note]:
-    return [Note("check.unknowable", "info", {"label": task.label})]

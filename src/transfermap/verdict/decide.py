@@ -16,8 +16,8 @@ import numpy as np
 
 from transfermap.card import find
 from transfermap.measure.validators import collapsed
-from transfermap.verdict.check import ALIKE
 from transfermap.verdict.evidence import VALIDATORS, Candidate, interval, paired, steadiness
+from transfermap.verdict.findings import ALIKE
 from transfermap.words import Note
 
 MARGIN = 0.01

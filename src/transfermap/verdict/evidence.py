@@ -25,6 +25,7 @@ from transfermap.verdict.domains import HELD_OUT, Array, Domains, Part, parts
 
 VALIDATORS = ("importance", "reverse", "infomax")
 CONFIDENCE = 0.90
+RESAMPLES = 5
 WORTH_PROCESSES = 200_000
 # what a method may raise when the data do not suit it; anything else is an error of ours and must be seen
 UNSUITED = (ValueError, np.linalg.LinAlgError, MemoryError, FloatingPointError)
