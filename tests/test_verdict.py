@@ -47,6 +47,10 @@ def made(key="coral", drawn=STEADY, **gains):
     return Candidate(key, method.card.name, "candidate", method, None, scores=scores, drawn=list(drawn))
 
 
+def flat(gain):
+    return (gain,) * 5
+
+
 BASE = made("sourceonly")
 
 
@@ -199,25 +203,39 @@ def test_one_class_for_all_rows_is_never_supported(classes):
 
 
 def test_ranking():
-    field = {
-        "tca": stands(key="tca", reverse=[0.2] * 5),  # ranks 1, 0, 1: one vote only
-        "coral": stands(key="coral", importance=UP, reverse=UP),  # supported
-        "sa": stands(key="sa", reverse=DOWN, infomax=DOWN),
-        "kmm": stands(key="kmm", importance=[0.03] * 5, infomax=[0.03] * 5),  # supported
-        "jda": stands(key="jda"),
-        "linearmonge": stands(key="linearmonge"),
+    # gains by importance, reverse, infomax; the mean rank behind them
+    gains = {
+        "tca": (0.004, 0.20, 0.004),  # (2 + 0 + 2) / 3
+        "coral": (0.060, 0.05, 0.003),  # (0 + 1 + 3) / 3, supported
+        "kmm": (0.030, 0.001, 0.030),  # (1 + 3 + 0) / 3, supported
+        "jda": (0.001, 0.003, 0.006),  # (3 + 2 + 1) / 3
+        "sa": (-0.004, -0.004, -0.004),  # the last by all
     }
+    made_up = {key: dict(zip(VALIDATORS, map(flat, found), strict=True)) for key, found in gains.items()}
+    field = {key: stands(key=key, **found) for key, found in made_up.items()}
+    field["tca"].votes["infomax"] = "worse"  # a lower mean rank than coral's does not help without support
     order = ranking(field)
-    # gains by validator, best first: importance coral kmm jda ..., reverse tca coral jda ..., infomax kmm coral jda ...
-    assert order == ["coral", "kmm", "jda", "linearmonge", "tca", "sa"]
-    for shuffled in itertools.islice(itertools.permutations(field), 0, 720, 37):
+    assert [key for key in order if field[key].supported] == ["coral", "kmm"]
+    assert order == ["coral", "kmm", "tca", "jda", "sa"]
+    for shuffled in itertools.permutations(field):
         assert ranking({key: field[key] for key in shuffled}) == order
     assert ranking({}) == []
 
 
 def test_ranking_passes_over_a_validator_that_abstains():
     apart = SHIFTED._replace(auc=1.0)
-    field = {"coral": stands(apart, importance=[0.9] * 5), "sa": stands(apart, key="sa", reverse=[0.005] * 5)}
+    field = {
+        "coral": stands(apart, importance=flat(0.9), reverse=flat(0.001), infomax=flat(0.001)),
+        "sa": stands(apart, key="sa", reverse=flat(0.002), infomax=flat(0.002)),
+    }
+    assert ranking(field) == ["sa", "coral"]
+
+
+def test_equal_gains_are_not_ranked_by_the_alphabet():
+    field = {
+        "coral": stands(importance=UP, reverse=UP),
+        "sa": stands(key="sa", importance=UP, reverse=UP, infomax=flat(0.005)),
+    }
     assert ranking(field) == ["sa", "coral"]
 
 
@@ -235,7 +253,7 @@ ANSWERS = {
     "the best of two": (
         SHIFTED,
         True,
-        dict(coral=dict(importance=UP, reverse=UP), sa=GOOD),
+        dict(coral=GOOD, sa={v: flat(0.1) for v in VALIDATORS}),
         "use sa verdict.supported",
     ),
     "shares only": (
@@ -396,11 +414,11 @@ def test_evidence_is_the_same_for_the_same_seed(kind):
 
 def test_several_processes_find_the_same_as_one(monkeypatch):
     data, alone, shared = domains(), field_of(find("coral")()), field_of(find("coral")())
-    expected = collect(alone, data)[1]
+    expected = collect(alone, data, resamples=1)[1]
     fit_all(alone, data, lambda _: None)
     monkeypatch.setattr(evidence, "WORTH_PROCESSES", 0)
     monkeypatch.setattr(evidence, "cpu_count", lambda: 2)
-    assert collect(shared, data)[1] == expected
+    assert collect(shared, data, resamples=1)[1] == expected
     fit_all(shared, data, lambda _: None)
     for one, other in zip(alone, shared, strict=True):
         assert all(map(np.array_equal, one.drawn, other.drawn))
@@ -421,7 +439,7 @@ def test_a_spent_budget_skips_candidates_and_cuts_resamples():
 
 def test_what_does_not_suit_a_method_is_told_and_the_others_go_on():
     data = domains()
-    candidates = field_of(Choosy(0), Choosy(60), Choosy(90), Choosy(0, np.linalg.LinAlgError))
+    candidates = field_of(Choosy(0), Choosy(80), Choosy(90), Choosy(0, np.linalg.LinAlgError))
     assert collect(candidates, data, resamples=1)[0] == 1
     told = [("ok", ""), ("failed", "too many rows"), ("ok", ""), ("ok", ""), ("failed", "too many rows")]
     assert [(c.status, c.fault) for c in candidates] == told
@@ -554,9 +572,9 @@ def note_of(found, code):
     return next(note for note in (*found.notes, *found.reading) if note.code == code)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_check_without_a_shift(seed):
-    found = check(toy_task("no_shift", seed=seed))
+    found = check(toy_task("no_shift", n=100, seed=seed))
     assert found.notes[0].code == "check.same"
     assert found.auc["low"] <= 0.52
     assert not found.only_shares
@@ -565,19 +583,20 @@ def test_check_without_a_shift(seed):
     assert in_words((*found.notes, *found.reading))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_check_sees_that_only_the_shares_differ(seed):
-    found = check(toy_task("label_shift", n=400, seed=seed))
+    toy = make_toy("label_shift", 200, seed)
+    found = check(Task.from_arrays(toy.Xs, toy.ys, toy.Xt))
     assert found.only_shares
     assert "check.only_shares" in codes(found.notes)
     ones = next(share for share in found.shares if share["class"] == "1")
-    assert ones["low"] <= 0.9 <= ones["high"]
-    assert ones["source"] == pytest.approx(0.5, abs=0.1)
+    assert ones["low"] <= toy.yt.mean() <= ones["high"]
+    assert ones["source"] == pytest.approx(toy.ys.mean(), abs=0.01)
 
 
 @pytest.mark.parametrize("name", ["rotation_and_scale", "site_offsets", "covariate_shift", "mean_shift_nuisance"])
 def test_check_does_not_take_other_shifts_for_one_of_shares(name):
-    found = check(toy_task(name, n=300))
+    found = check(toy_task(name, n=150))
     assert not found.only_shares
     assert found.notes[0].code in ("check.clear", "check.apart")
 
@@ -590,7 +609,7 @@ def test_check_names_the_column_that_has_moved(name):
         "town": lambda t, rng: rng.choice(["Rome", "Oslo", "Bonn"], len(t), p=[0.8, 0.1, 0.1]),
         "seen": lambda t, rng: t.seen + pd.Timedelta(days=365),
     }
-    found = compared(people(200, 0), people(200, 1, **{name: moves[name]}))
+    found = compared(people(150, 0), people(150, 1, **{name: moves[name]}))
     first, *others = found.columns
     assert first["column"] == name
     assert first["significant"]
@@ -603,12 +622,12 @@ def test_check_names_the_column_that_has_moved(name):
 
 def test_check_names_categories_that_the_source_never_shows():
     target = people(100, 1, town=lambda t, rng: np.where(np.arange(100) < 25, "Lima", t.town))
-    found = compared(people(200, 0), target)
+    found = compared(people(100, 0), target)
     assert note_of(found, "check.unseen").values == {"column": "town", "share": 0.25, "categories": ["Lima"]}
 
 
 def test_check_names_gaps():
-    found = compared(people(200, 0), people(100, 1, age=lambda t, rng: t.age.where(np.arange(100) >= 30)))
+    found = compared(people(100, 0), people(100, 1, age=lambda t, rng: t.age.where(np.arange(100) >= 30)))
     assert note_of(found, "check.gaps").values == {"columns": ["age"]}
     age = next(column for column in found.columns if column["column"] == "age")
     assert (age["missing_source"], age["missing_target"]) == (0.0, 0.3)
@@ -616,12 +635,12 @@ def test_check_names_gaps():
 
 
 def test_check_counts_rows_that_stand_in_both():
-    source, target = people(100, 0), people(60, 1)
+    source, target = people(80, 0), people(60, 1)
     some = compared(source, pd.concat([target, source[:7]], ignore_index=True))
     assert some.duplicates == 7
     assert note_of(some, "check.duplicates").level == "warn"
     everything = compared(source, source)
-    assert everything.duplicates == 100
+    assert everything.duplicates == 80
     assert note_of(everything, "check.duplicates").level == "stop"
     assert everything.notes[0].code == "check.same"
 
@@ -641,16 +660,16 @@ def test_check_reads_text():
     def sentences(vocabulary):
         return lambda t, rng: [" ".join(rng.choice(vocabulary, 8)) for _ in range(len(t))]
 
-    moved = compared(people(120, 0, said=sentences(words)), people(120, 1, said=sentences(other)))
+    moved = compared(people(80, 0, said=sentences(words)), people(80, 1, said=sentences(other)))
     assert (moved.columns[0]["column"], moved.columns[0]["kind"]) == ("said", "text")
     assert moved.columns[0]["significant"]
     assert moved.columns[0]["shift"] > 0.5
-    still = compared(people(120, 0, said=sentences(words)), people(120, 1, said=sentences(words)))
+    still = compared(people(80, 0, said=sentences(words)), people(80, 1, said=sentences(words)))
     assert not any(column["significant"] for column in still.columns)
 
 
 def test_check_of_a_regression_task():
-    found = check(toy_task("site_offsets", kind="regression"))
+    found = check(toy_task("site_offsets", n=100, kind="regression"))
     assert found.task["kind"] == "regression"
     assert found.task["classes"] is None
     assert found.shares == ()
@@ -662,7 +681,7 @@ def test_check_of_a_regression_task():
 def test_check_is_the_same_for_the_same_seed_and_writes_to_no_table():
     source, target = people(80, 0), people(80, 1)
     before = source.copy(), target.copy()
-    assert compared(source, target) == compared(source, target)
+    assert repr(compared(source, target)) == repr(compared(source, target))
     pd.testing.assert_frame_equal(source, before[0])
     pd.testing.assert_frame_equal(target, before[1])
 
@@ -695,15 +714,9 @@ class Sealed:
         return self.index
 
 
-def shifted_people(n=60):
-    source, target = people(n, 0), people(n, 1, age=lambda t, rng: t.age + 12)
-    return source, target.drop(columns="ill"), target["ill"]
-
-
-def record_of(task):
-    record = tm.adapt(task, method=["coral"], seed=3).record
-    rows = [{k: v for k, v in row.items() if k not in ("seconds", "oracle")} for row in record["leaderboard"]]
-    return [record[part] for part in ("verdict", "label_me", "untrusted", "ledger")] + [rows]
+SOURCE, TARGET = people(50, 0), people(50, 1, age=lambda t, rng: t.age + 12)
+LABELLED = TARGET["ill"]
+TARGET = TARGET.drop(columns="ill")
 
 
 @pytest.fixture
@@ -711,34 +724,48 @@ def quick(monkeypatch):
     monkeypatch.setattr(investigate, "RESAMPLES", 2)
 
 
-def test_no_cell_of_the_targets_label_column_is_read(quick):
-    source, target, _ = shifted_people()
-    secret = target.assign(ill=[Secret() for _ in range(len(target))])
+def told(task):
+    """All that a run says of a task, but for seconds, the date, and the sentence that a label column was taken out."""
+    record = tm.adapt(task, method=["coral"], seed=3).record
+    rows = [{k: v for k, v in row.items() if k not in ("seconds", "oracle")} for row in record["leaderboard"]]
+    found = {k: v for k, v in record["check"].items() if k != "reading"}
+    return [record[part] for part in ("verdict", "label_me", "untrusted", "ledger")] + [rows, found]
+
+
+@pytest.fixture(scope="module")
+def unlabelled():
+    """What a run says where the target has no label column."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(investigate, "RESAMPLES", 2)
+        return told(Task.from_frames(SOURCE, TARGET, label="ill"))
+
+
+def test_no_cell_of_the_targets_label_column_is_read(quick, unlabelled):
+    secrets = [Secret() for _ in range(len(TARGET))]
     with pytest.raises(AssertionError, match="was read"):
-        Task.from_frames(source.assign(ill=secret["ill"]), target, label="ill")
-    hidden, plain = (Task.from_frames(source, t, label="ill") for t in (secret, target))
-    assert check(hidden).notes == check(plain).notes
-    assert check(hidden).columns == check(plain).columns
-    assert record_of(hidden) == record_of(plain)
+        Task.from_frames(SOURCE.assign(ill=secrets), TARGET, label="ill")
+    hidden = Task.from_frames(SOURCE, TARGET.assign(ill=secrets), label="ill")
+    assert hidden.check().columns == tuple(unlabelled[-1]["columns"])
+    assert told(hidden) == unlabelled
 
 
-def test_labels_in_the_target_change_nothing_whatever_they_are(quick):
-    source, target, labels = shifted_people()
-    rng = np.random.default_rng(0)
-    tables = [target.assign(ill=values) for values in (labels, rng.permutation(labels), None, "other")]
-    tasks = [Task.from_frames(source, table, label="ill") for table in tables]
-    assert len({repr(check(task)) for task in tasks}) == 1
-    first, *others = map(record_of, tasks)
-    assert all(other == first for other in others)
+def test_labels_in_the_target_change_nothing_whatever_they_are(quick, unlabelled):
+    shuffled = np.random.default_rng(0).permutation(LABELLED)
+    assert told(Task.from_frames(SOURCE, TARGET.assign(ill=shuffled), label="ill")) == unlabelled
+    for flip in ({"yes": "no", "no": "yes"}, {"yes": "no", "no": "no"}):
+        table = TARGET.assign(ill=LABELLED.map(flip))
+        task = Task.from_frames(SOURCE, table, label="ill")
+        pd.testing.assert_frame_equal(task.target, Task.from_frames(SOURCE, TARGET, label="ill").target)
+        assert task.truth is None
 
 
-def test_known_target_labels_are_asked_for_when_all_else_is_done(quick, monkeypatch):
-    source, target, labels = shifted_people()
-    known = pd.DataFrame({"row": range(len(labels)), "ill": labels})
-    task = Task.from_frames(source, target, label="ill", target_labels=known)
+def test_known_target_labels_are_asked_for_when_all_else_is_done(quick, unlabelled, monkeypatch):
+    known = pd.DataFrame({"row": range(len(TARGET)), "ill": LABELLED})
+    task = Task.from_frames(SOURCE, TARGET, label="ill", target_labels=known)
+    assert told(task) == unlabelled
     sealed = Sealed()
     locked = dataclasses.replace(task, truth=sealed)
-    assert check(locked).notes == check(task).notes
+    assert locked.check().columns == tuple(unlabelled[-1]["columns"])
     with pytest.raises(AssertionError, match="before the verdict stood"):
         len(sealed)
 
@@ -828,14 +855,11 @@ def test_few_and_strange_labels_are_told():
 
 @pytest.mark.parametrize("values", [[1, 0, 2], ["1", "0", "2"], [1.0, 0.0, 2.0], ["1.0", " 0", "2.000"], ["１", "0", "2"]])
 def test_labels_may_be_spelled_differently(values):
-    wanted = record(classes=("0", "1", "2"))
-    labels, there = target_truth(pd.Series(values), wanted)
+    labels, there = target_truth(pd.Series(values), record(classes=("0", "1", "2")))
     assert there.all()
     assert labels.tolist() == ["1", "0", "2"]
-    for classes in (("0.0", "1.0", "2.0"), ("0", "1", "2.0")):
-        labels, _ = target_truth(pd.Series(values), record(classes=classes))
-        assert [float(label) for label in labels] == [1, 0, 2]
-        assert set(labels) == set(classes)
+    # the run itself spells its classes so, whatever its table held
+    assert set(Task.from_arrays([[0.0], [1.0], [2.0]], values, [[0.5], [1.5]], kind="classification").labels) == set(labels)
 
 
 def test_a_class_that_exists_is_itself():
@@ -878,7 +902,7 @@ def test_the_truth_stands_beside_each_method():
 
 
 def verdict_on(name, seed, n=120, kind="classification"):
-    return tm.adapt(toy_task(name, n, seed, kind), method=["coral", "logisticratio"], seed=seed).verdict
+    return tm.adapt(toy_task(name, n, seed, kind), method=["coral", "sourceonly"], seed=seed).verdict
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -891,13 +915,13 @@ def test_tables_that_are_alike_are_left_alone(seed):
 
 def test_a_target_that_is_the_source_is_left_alone():
     toy = make_toy("no_shift", 120)
-    said = tm.adapt(toy.Xs, toy.ys, toy.Xs, method=["coral"]).verdict
+    said = tm.adapt(toy.Xs, toy.ys, toy.Xs, method=["coral", "sourceonly"]).verdict
     assert (said["answer"], said["reasons"][0]["code"]) == ("stay", "verdict.alike")
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_no_feature_method_where_only_shares_have_moved(seed):
-    said = tm.adapt(toy_task("label_shift", 200, seed), method=["coral"], seed=seed).verdict
+    said = verdict_on("label_shift", seed)
     assert said["answer"] != "use"
     assert said["model"] == "sourceonly"
 
@@ -905,10 +929,12 @@ def test_no_feature_method_where_only_shares_have_moved(seed):
 def test_labels_that_are_noise_carry_nothing_over():
     toy = make_toy("site_offsets", 120)
     noise = np.random.default_rng(5).integers(0, 2, 120)
-    said = tm.adapt(toy.Xs, noise, toy.Xt, method=["coral"]).verdict
+    said = tm.adapt(toy.Xs, noise, toy.Xt, method=["coral", "sourceonly"]).verdict
     assert (said["answer"], said["reasons"][0]["code"]) == ("unknown", "verdict.not_learnable")
     assert said["risk"]
 
 
 def test_a_target_whose_labels_are_unrelated_gets_no_method():
-    assert verdict_on("unrelated", 0)["answer"] != "use"
+    said = verdict_on("unrelated", 0)
+    assert said["answer"] != "use"
+    assert said["model"] == "sourceonly"

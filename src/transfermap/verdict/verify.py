@@ -24,7 +24,8 @@ def target_truth(values: pd.Series[Any], record: Mapping[str, Any]) -> tuple[Arr
     ValueError
         If no row has a label, or a regression label is no number.
     """
-    there = values.notna().to_numpy() & (values.astype(str).str.strip() != "").to_numpy()
+    text = coerce(values, "category").to_numpy(dtype=object)
+    there = text != ""
     if not there.any():
         raise ValueError(f"the column {record['task']['label']!r} is empty: no row has a label yet")
     if record["task"]["kind"] == "regression":
@@ -32,18 +33,7 @@ def target_truth(values: pd.Series[Any], record: Mapping[str, Any]) -> tuple[Arr
         if np.isnan(numbers).any():
             raise ValueError(f"{int(np.isnan(numbers).sum())} labels are no numbers; this run predicts a number")
         return numbers, there
-    return spelled(values[there], record["task"]["classes"]), there
-
-
-def spelled(values: pd.Series[Any], classes: list[str]) -> Array:
-    """Class labels spelled as the run spells them: 1, "1" and 1.0 are the same class."""
-    text = coerce(values, "category").astype(str).to_numpy(dtype=object)
-    known = {c: c for c in classes} | {_short(c): c for c in classes}
-    return np.array([known.get(t, known.get(_short(t), t)) for t in text], dtype=object)
-
-
-def _short(text: str) -> str:
-    return text.strip().removesuffix(".0")
+    return text[there], there
 
 
 def verify(record: Mapping[str, Any], told: Mapping[str, Array], labels: Array) -> dict[str, Any]:
