@@ -102,12 +102,12 @@ def verify_file(folder: Path, labelled: Path) -> dict[str, Any]:
 
 def _told(run: Run, table: pd.DataFrame, name: Path) -> dict[str, Any]:
     """Every method's predictions for the labelled rows: from their columns, or looked up by their row numbers."""
-    wanted = list(run.found.encoder.kinds_)
-    missing = [c for c in wanted if c not in table.columns]
+    encoder = run.found.encoder
+    missing = [c for c in encoder.used_ if c not in table.columns]
     if not missing:
-        Z = run.found.encoder.transform(table)
+        Z = encoder.transform(table)
         return {key: model.predict(Z) for key, model in run.found.models.items()}
-    number = free_name(ROW, {*wanted, run.record["task"]["label"]})
+    number = free_name(ROW, {*encoder.kinds_, run.record["task"]["label"]})
     if number not in table.columns:
         raise ValueError(
             f"{name} lacks the columns {_few(missing)}, and has no column {number!r} with row numbers instead"

@@ -16,7 +16,7 @@ import numpy as np
 
 from transfermap.card import find
 from transfermap.measure.validators import collapsed
-from transfermap.verdict.evidence import VALIDATORS, Candidate, interval, paired, steadiness
+from transfermap.verdict.evidence import RESAMPLES, VALIDATORS, Candidate, interval, paired, steadiness
 from transfermap.verdict.findings import ALIKE
 from transfermap.words import Note
 
@@ -24,6 +24,7 @@ MARGIN = 0.01
 NEEDED = 2
 UNSTEADY = 0.10
 APART = 0.98
+ENOUGH = 3
 
 Answer = Literal["use", "stay", "unknown"]
 
@@ -120,7 +121,7 @@ def ranking(standings: Mapping[str, Standing]) -> list[str]:
     return [names[i] for i in order]
 
 
-def decide(standings: Mapping[str, Standing], setting: Setting, learnable: bool) -> Verdict:
+def decide(standings: Mapping[str, Standing], setting: Setting, learnable: bool, resamples: int = RESAMPLES) -> Verdict:
     """The verdict on the methods whose standings are given.
 
     ``learnable`` says whether source-only beats guessing on held-out source rows; if not, nothing can be carried over.
@@ -131,6 +132,8 @@ def decide(standings: Mapping[str, Standing], setting: Setting, learnable: bool)
         return Verdict("stay", "sourceonly", (Note("verdict.alike"),), False)
     order = ranking(standings)
     supported = [k for k in order if standings[k].supported]
+    if resamples < ENOUGH:
+        return Verdict("unknown", "sourceonly", (Note("verdict.few_resamples", "warn", {"needed": ENOUGH}),), True)
     if supported:
         return _use(supported[0], standings[supported[0]])
     if setting.only_shares:

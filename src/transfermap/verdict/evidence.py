@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from transfermap.card import find
+from transfermap.measure.calibration import temperature, tempered
 from transfermap.measure.reverse import reverse_validation
 from transfermap.measure.validators import agreement, infomax
 from transfermap.measure.weighted import importance_weighted
@@ -169,8 +170,19 @@ def observe(method: Any, estimator: Any, data: Domains, part: Part, shown: Array
         "reverse": _reverse(method, estimator, data, part, model),
     }
     if data.kind == "classification" and hasattr(model, "predict_proba"):
-        scores["infomax"] = infomax(model.predict_proba(data.Xt[shown]), normalised=True)
+        scores["infomax"] = _clear_and_varied(model, Zh, yh, data.Xt[shown])
     return Seen(scores, model.predict(data.Xt[shown]), (yh, guessed))
+
+
+def _clear_and_varied(model: Adapted, Zh: Array, yh: Array, Xt: Array) -> float:
+    """InfoMax of the target's predictions, at the temperature that makes those for held-out source rows honest.
+
+    How sure a model is depends on the scale of its features, which methods change; uncalibrated, the score would reward
+    that.
+    """
+    known = np.isin(yh, model.classes_)
+    Ph, truth = model.estimator_.predict_proba(Zh[known]), np.searchsorted(model.classes_, yh[known])
+    return infomax(tempered(model.predict_proba(Xt), temperature(Ph, truth)), normalised=True)
 
 
 def _reverse(method: Any, estimator: Any, data: Domains, part: Part, model: Adapted) -> float:

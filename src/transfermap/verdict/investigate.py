@@ -86,7 +86,7 @@ def investigate(
     fit_all(candidates, data, tick)
     told = {c.key: c.model.predict(data.Xt) for c in candidates if c.model is not None}
     support = Support(seed=seed).fit(np.concatenate([data.Xs, data.Xt]))
-    standings, verdict = _judge(candidates, data, checked, told)
+    standings, verdict = _judge(candidates, data, checked, told, resamples)
     model = _model(candidates, method, verdict)
     record = {
         "format": 1,
@@ -147,7 +147,7 @@ def _base(candidates: list[Candidate]) -> Candidate:
 
 
 def _judge(
-    candidates: list[Candidate], data: Domains, checked: Check, told: dict[str, Array]
+    candidates: list[Candidate], data: Domains, checked: Check, told: dict[str, Array], resamples: int
 ) -> tuple[dict[str, Standing], Verdict]:
     base = _base(candidates)
     setting = Setting(checked.auc["value"], checked.auc["low"], checked.only_shares, _likely_shares(checked))
@@ -156,7 +156,7 @@ def _judge(
     floor = next(c for c in candidates if c.key in GUESS.values())
     ahead = interval(paired(base, floor, "source"))
     learnable = ahead["low"] > 0 or _separates(base, data)
-    return standings, decide(standings, setting, learnable)
+    return standings, decide(standings, setting, learnable, resamples)
 
 
 def _likely_shares(checked: Check) -> list[float]:
