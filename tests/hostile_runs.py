@@ -154,6 +154,15 @@ def predict_with_a_truncated_model(folder: Path) -> list[str]:
     return new(folder, target())
 
 
+@on_run("model.tmap", "cut off or damaged")
+def predict_with_a_model_whose_bytes_changed(folder: Path) -> list[str]:
+    path = folder / "run1" / "model.tmap"
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(whole[:middle] + b"\xff" * 64 + whole[middle + 64 :])
+    return new(folder, target())
+
+
 @on_run("model.tmap", "transfermap")
 def predict_with_a_foreign_zip(folder: Path) -> list[str]:
     with zipfile.ZipFile(folder / "run1" / "model.tmap", "w") as archive:

@@ -59,7 +59,7 @@ def _task(
         if domain is None or target is None or len(tables) != 1 or source:
             raise ValueError("one table with several domains needs one file, --domain COLUMN and --target VALUE")
         return Task.from_table(tables[0], domain=domain, target=target, **more)
-    sources = [*(source or []), *tables[:-1]]
+    sources = [*tables[:-1], *(source or [])]
     if not sources or len(tables) > 2:
         raise ValueError(f"expected two tables, SOURCE TARGET, or one with --domain and --target; got {len(tables)}")
     return Task.from_files(sources, tables[-1], **more)
@@ -294,12 +294,14 @@ def demo(
     """The main job on real handwritten digits of two collections: verdict, the truth beside it, and the report."""
     from transfermap.data.digits import digits_task
     from transfermap.run import adapt as run_adapt
+    from transfermap.run import check_place
 
+    check_place(output, overwrite=True)
     with progress(as_json) as tick:
         tick("reading the digits")
         task = digits_task()
         run = run_adapt(task, seed=seed, budget=seconds(budget), tick=tick)
-        run.record["command"] = shlex.join(["transfermap", *sys.argv[1:]])
+        run.record["command"] = shlex.join(["transfermap", "demo", "-o", str(output)])
         run.save(output, overwrite=True)
         run.report(output / "report.html", lang)
     _show_run(run, lang, as_json)

@@ -149,7 +149,7 @@ def _read(path: Path) -> tuple[Any, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.read(_MANIFEST)), archive.read(_MODEL)
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except Exception as error:  # zipfile and the decompressors below it raise many kinds for a damaged file
         raise ValueError(
             f"{path} is no model file of transfermap, or it is cut off or damaged ({path.stat().st_size} bytes)"
         ) from error

@@ -340,7 +340,7 @@ class Adapted(MetaEstimatorMixin, BaseEstimator):
             return
         check_classification_targets(ys)
         if len(np.unique(ys)) < 2:
-            raise ValueError(f"the source rows hold 1 class ({ys[0]!r}); a classifier needs at least two")
+            raise ValueError(f"the source rows hold 1 class ({str(ys[0])!r}); a classifier needs at least two")
 
     def _target(self, X: Any) -> Array:
         check_is_fitted(self)

@@ -76,6 +76,7 @@ def assemble(raw: Raw, kind: TaskKind | None, notes: list[Note]) -> dict[str, An
     truth = None if raw.known is None else _truth(raw.known, source, target, label, notes)
     fields = {"source": source, "labels": values, "target": target, "domains": domains, "kind": label.kind}
     more = {"label": label.name, "source_names": names, "groups": groups, "truth": truth, "notes": tuple(notes)}
+    more["label_style"] = label.style
     return fields | more
 
 

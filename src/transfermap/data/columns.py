@@ -140,7 +140,7 @@ def settled(source: pd.DataFrame, target: pd.DataFrame) -> tuple[pd.DataFrame, p
     done: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     for name in map(str, source.columns):
         here = _plain_numbers(source[name])
-        if here is not None and _number_kinds(here[:, None], [name]) == ["number"]:
+        if here is not None and _number_kinds(here[:, None], [name])[0] in ("number", "constant"):
             there = _plain_numbers(target[name])
             if there is not None:
                 done[0][name], done[1][name] = here, there

@@ -44,10 +44,12 @@ def mnist() -> tuple[Array, Array]:
 
 
 def boxed(image: Array, side: int = SIDE) -> Array:
-    """The part of a picture (h, w) in [0, 255] that holds ink, averaged to (side, side) in [0, 1]."""
+    """The part of a picture (h, w) in [0, 255] that holds ink, averaged to (side, side) in [0, 1]; 0 without ink."""
     from PIL import Image
 
     rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+    if not len(rows):
+        return np.zeros((side, side))
     box = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.uint8)
     small: Array = np.asarray(Image.fromarray(box).resize((side, side), Image.Resampling.BOX), dtype=float) / 255
     return small

@@ -51,7 +51,8 @@ def tidy(frame: pd.DataFrame, what: str) -> pd.DataFrame:
     """Column names as strings without surrounding blanks, each once; spans of time as seconds."""
     if isinstance(frame.columns, pd.MultiIndex):
         raise ValueError(f"{what} has column names on several levels; expected one name a column")
-    names = [str(name).strip() for name in frame.columns]
+    # NumPy's strings forget a NUL at their end, so that no column of that name would be found again
+    names = [str(name).replace("\0", "").strip() for name in frame.columns]
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise ValueError(f"{what} has several columns of the same name: {', '.join(twice)}")

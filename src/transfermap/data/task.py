@@ -51,6 +51,8 @@ class Task:
         What was found while the tables were laid together.
     inputs : mapping
         SHA-256 of each file that was read.
+    label_style : str
+        How the source writes a numeric label (decimal comma ...); "" where there is nothing to know.
 
     Examples
     --------
@@ -72,6 +74,7 @@ class Task:
     truth: pd.Series[Any] | None = None
     notes: tuple[Note, ...] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
+    label_style: str = ""
 
     def check(self, seed: int = 0) -> Any:
         """What differs between source and target (:func:`transfermap.verdict.check.check`)."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from transfermap.data.columns import coerce, style_of
 from transfermap.data.encoder import TableEncoder
@@ -102,6 +103,12 @@ def check(task: Task, seed: int = 0) -> Check:
 
 def check_encoded(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Check:
     """As :func:`check`, where the encoding has been done already."""
+    # threads gain little on samples of this size, and lose much where the processors are busy with other things
+    with threadpool_limits(1):
+        return _compared(task, encoder, data, seed)
+
+
+def _compared(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Check:
     Xs, Xt = _sample(data.Xs, seed), _sample(data.Xt, seed + 1)
     told = domain_classifier(Xs, Xt, seed, most=max(1000, min(MOST, WIDE // Xs.shape[1])))
     auc = {"value": told.auc, "low": told.low, "high": told.high}
@@ -135,6 +142,7 @@ def describe(task: Task, data: Domains) -> dict[str, Any]:
     """The task in plain values, for the record."""
     return {
         "label": task.label,
+        "label_style": task.label_style,
         "kind": task.kind,
         "classes": [str(c) for c in data.classes] or None,
         "n_source": len(task.source),

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
+from scipy.stats import rankdata
 
 from transfermap.card import find
 from transfermap.measure.validators import collapsed
@@ -116,7 +117,7 @@ def ranking(standings: Mapping[str, Standing]) -> list[str]:
     names = sorted(standings)
     used = [v for v in VALIDATORS if all(standings[k].votes.get(v, "abstains") != "abstains" for k in names)]
     gains = np.array([[standings[k].gains[v]["value"] for v in used] for k in names]).reshape(len(names), len(used))
-    ranks = (-gains).argsort(axis=0, kind="stable").argsort(axis=0, kind="stable").mean(axis=1)
+    ranks = rankdata(-gains, axis=0).mean(axis=1)
     order = sorted(range(len(names)), key=lambda i: (not standings[names[i]].supported, ranks[i], names[i]))
     return [names[i] for i in order]
 

@@ -15,6 +15,7 @@ from transfermap.data.task import Task
 
 Array = np.ndarray[Any, np.dtype[Any]]
 HELD_OUT = 1 / 3
+TRIES = 10
 # what scikit-learn takes, and the seed + 1 of second draws
 MOST_SEED = 2**32 - 2
 
@@ -61,7 +62,7 @@ def parts(data: Domains, seed: int, most: int) -> Iterator[Part]:
 
 
 def _held_out(data: Domains, seed: int) -> tuple[Array, Array]:
-    settings = {"n_splits": 1, "test_size": HELD_OUT, "random_state": seed}
+    settings = {"n_splits": TRIES, "test_size": HELD_OUT, "random_state": seed}
     rows = np.arange(len(data.ys))
     if data.groups is not None and len(np.unique(data.groups)) >= 3:
         split = GroupShuffleSplit(**settings).split(rows, groups=data.groups)
@@ -69,8 +70,9 @@ def _held_out(data: Domains, seed: int) -> tuple[Array, Array]:
         split = StratifiedShuffleSplit(**settings).split(rows, data.ys)
     else:
         split = ShuffleSplit(**settings).split(rows)
-    train, held = next(iter(split))
-    return train, held
+    # groups, and classes of one or two rows, may leave a single class to train on: then another draw is taken
+    draws = list(split)
+    return next((d for d in draws if data.kind == "regression" or len(np.unique(data.ys[d[0]])) > 1), draws[0])
 
 
 def _few(rows: Array, most: int, rng: np.random.Generator) -> Array:

@@ -118,7 +118,7 @@ def investigate(
 def _candidates(task: Task, method: str | Sequence[str], using: Any, seed: int) -> list[Candidate]:
     last = estimator(using, task.kind, seed) if using is None or isinstance(using, str) else using
     wanted = [method] if isinstance(method, str) else list(method)
-    if wanted == ["auto"]:
+    if "auto" in wanted:
         wanted = [c.key for c in cards() if task.kind in c.tasks and c.label_sets == "closed" and not c.needs]
     for key in wanted:
         if task.kind not in find(key).card.tasks:

@@ -29,7 +29,7 @@ def target_truth(values: pd.Series[Any], record: Mapping[str, Any]) -> tuple[Arr
     if not there.any():
         raise ValueError(f"the column {record['task']['label']!r} is empty: no row has a label yet")
     if record["task"]["kind"] == "regression":
-        numbers = coerce(values[there], "number").to_numpy(dtype=float)
+        numbers = coerce(values[there], "number", record["task"].get("label_style") or None).to_numpy(dtype=float)
         if np.isnan(numbers).any():
             raise ValueError(f"{int(np.isnan(numbers).sum())} labels are no numbers; this run predicts a number")
         return numbers, there
