@@ -57,8 +57,9 @@ class Topics(TransformerMixin, BaseEstimator):
         except ValueError:  # no word at all is left, only signs
             self.terms_ = TfidfVectorizer(analyzer="char", ngram_range=(1, 2), sublinear_tf=True)
             weights = self.terms_.fit_transform(texts)
-        self.size_ = min(self.components, weights.shape[1])
-        self.directions_ = TruncatedSVD(self.size_, random_state=self.random_state).fit(weights)
+        wanted = min(self.components, weights.shape[1])
+        self.directions_ = TruncatedSVD(wanted, random_state=self.random_state).fit(weights)
+        self.size_ = len(self.directions_.components_)  # fewer than wanted where there are fewer rows
         places = np.asarray(self.directions_.transform(weights))
         self.centre_ = places.mean(axis=0)
         self.spread_ = float(np.sqrt(places.var(axis=0).mean())) or 1.0
