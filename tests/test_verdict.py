@@ -417,7 +417,10 @@ Crush.__dataclass_fields__ = Choosy.__dataclass_fields__ = {}
 def field_of(*more, kind="classification"):
     last = estimator(None, kind)
     named = [Candidate.of("sourceonly", last, "baseline")]
-    return [*named, *(Candidate(f"own{i}", f"own {i}", "candidate", m, last) for i, m in enumerate(more))]
+    return [
+        *named,
+        *(Candidate(f"own{i}", f"own {i}", "candidate", m, last, optional=True) for i, m in enumerate(more)),
+    ]
 
 
 def collect(candidates, data, resamples=2, budget=1e6, seed=0):
@@ -463,6 +466,13 @@ def test_a_spent_budget_skips_candidates_and_cuts_resamples():
     fit_all(candidates, domains(), lambda _: None)
     assert candidates[0].model is not None
     assert candidates[1].model is None
+
+
+def test_what_was_asked_for_by_name_is_not_skipped():
+    candidates = field_of(find("coral")())
+    candidates[1].optional = False
+    collect(candidates, domains(), resamples=5, budget=-1.0)
+    assert [c.status for c in candidates] == ["ok", "ok"]
 
 
 def test_who_was_in_time_once_stays_in_the_race(monkeypatch):

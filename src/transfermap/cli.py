@@ -25,7 +25,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 Tables = Annotated[list[Path], typer.Argument(help="SOURCE TARGET, or one table with --domain.", metavar="A [B]")]
-Label = Annotated[str | None, typer.Option(help="Column to predict (a name, or a number counted from 0).")]
+Label = Annotated[
+    str | None, typer.Option(help="Column to predict; in a matrix without header also its number, from 0.")
+]
 Source = Annotated[list[Path] | None, typer.Option(help="A further source table; may be given several times.")]
 Domain = Annotated[str | None, typer.Option(help="One table: the column that names each row's domain.")]
 Target = Annotated[str | None, typer.Option(help="One table: the value of --domain that is the target.")]

@@ -50,7 +50,10 @@ class Outcome(NamedTuple):
 
 @dataclass
 class Candidate:
-    """A method in front of the estimator, and what has been seen of it, resample by resample."""
+    """A method in front of the estimator, and what has been seen of it, resample by resample.
+
+    An ``optional`` one may be skipped when time is short; baselines, and what was asked for by name, may not.
+    """
 
     key: str
     name: str
@@ -64,12 +67,13 @@ class Candidate:
     drawn: list[Array] = field(default_factory=list)
     held: list[tuple[Array, Array]] = field(default_factory=list)
     model: Adapted | None = None
+    optional: bool = False
 
     @classmethod
-    def of(cls, key: str, estimator: Any, role: str) -> Candidate:
+    def of(cls, key: str, estimator: Any, role: str, optional: bool = False) -> Candidate:
         """The method ``key`` with its default hyper-parameters."""
         method = find(key)()
-        return cls(key, method.card.name, role, method, estimator)
+        return cls(key, method.card.name, role, method, estimator, optional=optional)
 
     def take(self, outcome: Outcome) -> None:
         """Note what became of a piece of work on this candidate."""
@@ -120,7 +124,7 @@ def gather(
             return done
         part = next(draws)
         tick(f"gathering evidence, resample {done + 1} of {resamples}")
-        deadlines = [began + budget if done == 0 and c.role == "candidate" else np.inf for c in candidates]
+        deadlines = [began + budget if done == 0 and c.optional else np.inf for c in candidates]
         work = [(observe, c.method, c.estimator, data, part, shown) for c in candidates if c.status == "ok"]
         _share_out([c for c in candidates if c.status == "ok"], work, deadlines, data)
     return resamples

@@ -118,7 +118,8 @@ def investigate(
 def _candidates(task: Task, method: str | Sequence[str], using: Any, seed: int) -> list[Candidate]:
     last = estimator(using, task.kind, seed) if using is None or isinstance(using, str) else using
     wanted = [method] if isinstance(method, str) else list(method)
-    if "auto" in wanted:
+    auto = "auto" in wanted
+    if auto:
         wanted = [c.key for c in cards() if task.kind in c.tasks and c.label_sets == "closed" and not c.needs]
     for key in wanted:
         if task.kind not in find(key).card.tasks:
@@ -131,7 +132,7 @@ def _candidates(task: Task, method: str | Sequence[str], using: Any, seed: int) 
     return [
         base,
         *(Candidate.of(key, last, "baseline") for key in BASELINES),
-        *(Candidate.of(key, last, "candidate") for key in chosen),
+        *(Candidate.of(key, last, "candidate", optional=auto) for key in chosen),
     ]
 
 
