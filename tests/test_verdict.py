@@ -163,8 +163,7 @@ SUPPORT = {
     "two votes": ({"importance": UP, "reverse": UP}, True),
     "three votes": ({"importance": UP, "reverse": UP, "infomax": UP}, True),
     "one vote": ({"reverse": UP}, False),
-    "one vote and closer": ({"reverse": UP, "ess": UP}, True),
-    "one vote, closer, but the source forgotten": ({"reverse": UP, "ess": UP, "source": DOWN}, False),
+    "one vote and closer": ({"reverse": UP, "ess": UP}, False),
     "two votes, the source forgotten": ({"importance": UP, "reverse": UP, "source": DOWN}, True),
     "closer without a vote": ({"ess": UP}, False),
     "a vote against two": ({"importance": UP, "reverse": UP, "infomax": DOWN}, False),
@@ -178,6 +177,15 @@ SUPPORT = {
 def test_support(name):
     gains, expected = SUPPORT[name]
     assert stands(**gains).supported is expected
+
+
+def test_closeness_stands_in_for_importance_weighting_where_it_abstains():
+    apart = SHIFTED._replace(auc=1.0)
+    assert stands(apart, reverse=UP, ess=UP).supported
+    assert not stands(apart, reverse=UP).supported
+    assert not stands(apart, ess=UP).supported
+    assert not stands(apart, reverse=UP, ess=UP, source=DOWN).supported
+    assert not stands(apart, reverse=UP, ess=UP, infomax=DOWN).supported
 
 
 def test_no_veto_can_be_outvoted():
@@ -247,7 +255,7 @@ ANSWERS = {
     "no difference": (SHIFTED._replace(auc_low=0.52), True, {"coral": GOOD}, "stay sourceonly verdict.alike"),
     "support": (SHIFTED, True, {"coral": GOOD}, "use coral verdict.supported"),
     "support by closeness": (
-        SHIFTED,
+        SHIFTED._replace(auc=1.0),
         True,
         {"coral": {"reverse": UP, "ess": UP}, "sa": {}},
         "use coral verdict.supported verdict.closer",

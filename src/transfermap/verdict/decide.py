@@ -2,9 +2,9 @@
 
 The rule, in words. A validator votes for a method when the method's gain over source-only, paired resample by resample,
 is above ``MARGIN`` with its whole 90 % interval above zero; it votes against it when the reverse holds. Importance
-weighting abstains where the tables do not overlap. A method is *supported* when no validator votes against it, no veto
-holds, and either two vote for it, or one does and the method has brought the two domains closer together without
-losing accuracy on the source. Among supported methods the one with the best mean rank over the validators is used.
+weighting abstains where the tables do not overlap; whether the method has brought the two domains closer together
+without losing accuracy on the source then stands in for it. A method is *supported* when two vote for it, none votes
+against it, and no veto holds. Among supported methods the one with the best mean rank over the validators is used.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ class Standing(NamedTuple):
 
     @property
     def supported(self) -> bool:
-        """Enough votes for it, none against it, and no veto."""
+        """Enough votes for it, none against it, and no veto; closeness stands in for a validator that abstains."""
         votes = list(self.votes.values())
-        enough = votes.count("better") >= (NEEDED - 1 if self.closer else NEEDED)
+        enough = votes.count("better") >= (NEEDED - 1 if self.closer and "abstains" in votes else NEEDED)
         return enough and "worse" not in votes and not self.vetoes
 
 
