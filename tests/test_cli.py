@@ -474,6 +474,6 @@ def test_report(west, tmp_path):
     assert text.startswith("<!doctype html>")
     assert "west" in text
     assert word("oracle", "en") in text
-    invoke("report", west[0], "-o", page)
+    assert told_json("report", west[0], "-o", page) == {"report": str(page), "lang": "en"}
     assert page.read_text("utf8") == text
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]

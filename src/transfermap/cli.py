@@ -271,6 +271,7 @@ def report(
         Path | None, typer.Option("-o", "--output", help="HTML file; run/report.html if not given.")
     ] = None,
     lang: Lang = "en",
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """The run as one HTML page that needs no network."""
@@ -281,7 +282,10 @@ def report(
     path = output or run / ("report.html" if lang == "en" else f"report.{lang}.html")
     with whole_file(path) as part:
         part.write_text(page, encoding="utf8")
-    typer.echo(f"wrote {path}")
+    if as_json:
+        say_json({"report": str(path), "lang": lang})
+    else:
+        typer.echo(f"wrote {path}")
 
 
 @command(app, "demo", "transfermap demo")
