@@ -22,6 +22,7 @@ LAYERS = (
     ("card",),
     ("data", "math", "map"),
     ("measure",),
+    ("split",),
     ("roles",),
     ("deep",),
     ("methods", "io"),

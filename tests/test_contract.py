@@ -23,7 +23,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from transfermap.card import find, keys
 from transfermap.data.toy import make_toy
 from transfermap.io import load, save
-from transfermap.roles import Adapted, Adapter, Weigher
+from transfermap.roles import Adapted, Adapter, Learner, Weigher
 
 HERE = Path(__file__).parent
 # the only check that scikit-learn does not run: it asks for an environment variable that nothing else here needs
@@ -47,8 +47,17 @@ def data(name="no_shift", n=40, seed=0, task="classification"):
     """Both domains one below the other, in mixed order: X, y with the target's true labels, and sample_domain."""
     toy = make_toy(name, n=n, seed=seed, task=task)
     X, y = np.r_[toy.Xs, toy.Xt], np.r_[toy.ys, toy.yt]
+    sources = np.ones(len(toy.Xs), int) if toy.sources is None else toy.sources
     mixed = np.random.default_rng(seed).permutation(len(X))
-    return X[mixed], y[mixed], np.repeat([1, -1], [len(toy.Xs), len(toy.Xt)])[mixed]
+    return X[mixed], y[mixed], np.r_[sources, -np.ones(len(toy.Xt), int)][mixed]
+
+
+def hidden(key, y, d, mark=-1, few=20):
+    """The labels as a method may see them: the target's marked as unknown, but for a few where it learns of them."""
+    seen = y.copy()
+    target = np.flatnonzero(d < 0)
+    seen[target[few:] if find(key).target_labels else target] = mark
+    return seen
 
 
 def scores(m, X, y, d, Xnew):
@@ -113,16 +122,32 @@ def test_fitting_again_is_fitting_anew(key):
 @pytest.mark.parametrize("mask", ["flipped", "minus one", "nan", "none"])
 def test_target_labels_cannot_move_the_prediction(key, mask):
     X, y, d = data("class_shift")
-    t, masked = d < 0, y.astype(object if mask == "none" else float if mask == "nan" else int)
+    if find(key).target_labels and mask == "flipped":
+        pytest.skip("learns of those target labels that it is given")
+    straight = hidden(key, y, d)
+    t, masked = (d < 0) & (straight == -1), straight.astype({"none": object, "nan": float}.get(mask, int))
     masked[t] = {"flipped": 1 - y[t], "minus one": -1, "nan": np.nan, "none": None}[mask]
-    np.testing.assert_array_equal(scores(model(key), X, masked, d, X), scores(model(key), X, y, d, X))
+    np.testing.assert_array_equal(scores(model(key), X, masked, d, X), scores(model(key), X, straight, d, X))
+
+
+@pytest.mark.parametrize("key", [k for k in keys() if find(k).target_labels])
+def test_known_target_labels_are_asked_for_and_read(key):
+    X, y, d = data("class_shift")
+    with pytest.raises(ValueError, match="no target row has a label"):
+        model(key).fit(X, np.where(d > 0, y, -1), sample_domain=d)
+    with pytest.raises(ValueError, match="also a class"):
+        model(key).fit(X, 2 * y - 1, sample_domain=d)
+    seen = hidden(key, y, d)
+    flipped = np.where((d < 0) & (seen >= 0), 1 - seen, seen)
+    assert not np.allclose(scores(model(key), X, seen, d, X), scores(model(key), X, flipped, d, X))
 
 
 @each
 def test_string_labels_give_what_numbers_give(key):
     X, y, d = data("class_shift")
+    y = hidden(key, y, d)
     named = np.where(y == 1, "yes", "no").astype(object)
-    named[d < 0] = None
+    named[y == -1] = None
     np.testing.assert_array_equal(scores(model(key), X, named, d, X), scores(model(key), X, y, d, X))
 
 
@@ -157,6 +182,9 @@ def test_each_row_comes_back_at_its_place(key):
         assert m.weights_.shape == ((d > 0).sum(),)
         assert (m.weights_ >= 0).all()
         assert m.weights_.mean() == pytest.approx(1)
+        return
+    if isinstance(m, Learner):
+        np.testing.assert_allclose(m.predict(X)[::-1], m.predict(X[::-1]))
         return
     Z = m.transform(X, sample_domain=d)
     for side in (d > 0, d < 0):
@@ -206,6 +234,9 @@ def test_float32_stays_float32_and_agrees(key):
     big = new(key).fit(X.astype(np.float32).astype(float), y, sample_domain=d)
     if isinstance(small, Weigher):
         np.testing.assert_allclose(small.weights_, big.weights_, atol=1e-3)
+        return
+    if isinstance(small, Learner):
+        np.testing.assert_allclose(small.decision_function(X.astype(np.float32)), big.decision_function(X), atol=5e-3)
         return
     Z = small.transform(X.astype(np.float32), sample_domain=d)
     assert Z.dtype == np.float32
@@ -288,7 +319,7 @@ def bad_knobs():
         for f in fields(find(key)):
             if f.metadata.get("choices"):
                 yield key, f.name, "no such choice"
-            elif f.metadata:
+            elif f.metadata["low"] is not None or f.metadata["above"] is not None:
                 bound = f.metadata["low"] if f.metadata["low"] is not None else f.metadata["above"]
                 yield key, f.name, bound - 1
                 yield key, f.name, "many"
@@ -336,7 +367,7 @@ def test_thin_data_works(key, case):
 def test_it_beats_source_only_on_its_own_shift(key):
     def accuracy(k, seed):
         X, y, d = data(find(key).card.toy, n=300, seed=seed)
-        m = Adapted(new(k), LogisticRegression(max_iter=2000)).fit(X, np.where(d > 0, y, -1), sample_domain=d)
+        m = Adapted(new(k), LogisticRegression(max_iter=2000)).fit(X, hidden(k, y, d), sample_domain=d)
         return m.score(X[d < 0], y[d < 0])
 
     gain = np.mean([accuracy(key, seed) - accuracy("sourceonly", seed) for seed in SEEDS])
@@ -347,7 +378,7 @@ def test_it_beats_source_only_on_its_own_shift(key):
 def test_it_beats_source_only_for_regression_too(key):
     def fit(k, seed):
         X, y, d = data(find(key).card.toy, n=300, seed=seed, task="regression")
-        return Adapted(new(k), Ridge()).fit(X, np.where(d > 0, y, np.nan), sample_domain=d).score(X[d < 0], y[d < 0])
+        return Adapted(new(k), Ridge()).fit(X, hidden(k, y, d, np.nan), sample_domain=d).score(X[d < 0], y[d < 0])
 
     assert np.mean([fit(key, seed) - fit("sourceonly", seed) for seed in SEEDS]) > 0.1
 
@@ -370,7 +401,8 @@ def test_card_and_docstring_are_complete(key):
         assert written[1].strip('"') == str(f.default)
     for part in (".. math::", "Fails ", ">>> ", "References\n", card.doi):
         assert part in doc, part
-    assert issubclass(cls, (Adapter, Weigher))
+    assert issubclass(cls, (Adapter, Weigher, Learner))
+    assert cls.target_labels == any("target label" in need for need in card.needs)
     assert (HERE / "oracles" / f"test_{key}.py").is_file()
 
 

@@ -14,11 +14,12 @@ tasks = pytest.mark.parametrize("task", ["classification", "regression"])
 @tasks
 def test_shapes_seeds_and_kinds(name, task):
     toy, again, other = make_toy(name, 50, 1, task), make_toy(name, 50, 1, task), make_toy(name, 50, 2, task)
-    assert toy.Xs.shape == toy.Xt.shape == (50, toy.Xs.shape[1])
-    assert toy.ys.shape == toy.yt.shape == (50,)
+    sources = 1 if toy.sources is None else len(np.unique(toy.sources))
+    assert toy.Xs.shape == (50 * sources, toy.Xt.shape[1])
+    assert len(toy.ys) == len(toy.Xs) and len(toy.yt) == len(toy.Xt) == 50
     assert all(np.array_equal(a, b) for a, b in zip(toy, again, strict=True))
     assert not np.array_equal(toy.Xs, other.Xs)
-    assert all(np.isfinite(part).all() for part in toy)
+    assert all(np.isfinite(part).all() for part in toy[:4])
     if task == "classification":
         assert set(toy.ys) | set(toy.yt) == {0, 1}
 

@@ -60,6 +60,8 @@ class Card:
         Hyper-parameter values that make it exactly source-only; empty where there are none.
     toy : str
         Name of the shift in :mod:`transfermap.data.toy` on which it must beat source-only; "" for a baseline.
+    by_default : bool
+        Whether ``adapt`` tries it without being asked to: quick, steady at its default settings, of use to many.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Card:
     needs: tuple[str, ...] = ()
     neutral: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     toy: str = ""
+    by_default: bool = False
     key: str = ""
     family: str = ""
 

@@ -1,104 +1,39 @@
-"""The shapes a classical method can have, and the one bridge between scikit-learn's view of the data and ours.
+"""The shapes a classical method can have.
 
-Mathematics takes ``(Xs, ys, Xt)``; users and scikit-learn see ``(X, y, *, sample_domain)``. :func:`split` is the only
-place that knows both. A method says only what is its own: an :class:`Adapter` how features move, a :class:`Weigher`
-what each source row counts. :class:`Adapted` puts either in front of any scikit-learn estimator.
+Mathematics takes ``(Xs, ys, Xt)``; users and scikit-learn see ``(X, y, *, sample_domain)``;
+:func:`transfermap.split.split` is the only place that knows both. A method says only what is its own: an
+:class:`Adapter` how features move, a :class:`Weigher` what each source row counts, a :class:`Learner` all of it up to
+the prediction. :class:`Adapted` puts any of them in front of a scikit-learn estimator.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy import sparse
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, clone, is_classifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import Tags, assert_all_finite, check_consistent_length, column_or_1d, get_tags
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
+from sklearn.utils.validation import has_fit_parameter
 
 from transfermap.card import Card, check_knobs
-
-Array = np.ndarray[Any, np.dtype[Any]]
-FLOATS = (np.float64, np.float32)
-
-
-class Split(NamedTuple):
-    """Source ``Xs`` (n_source, d), its ``ys`` (n_source,) or None and ``domains``; target ``Xt`` (n_target, d)."""
-
-    Xs: Array
-    ys: Array | None
-    Xt: Array
-    domains: Array
-
-
-def split(est: Any, X: Any, y: Any, sample_domain: Any) -> Split:
-    """Check the input and part it into source and target.
-
-    Parameters
-    ----------
-    est : estimator
-        Whose input this is; learns ``n_features_in_`` and the column names.
-    X : array-like or sparse matrix of shape (n, d)
-        Rows of both domains, in any order.
-    y : array-like of shape (n,), or None
-        Labels. Those of target rows are never looked at: -1, NaN, None or the truth, it makes no difference.
-    sample_domain : array-like of int of shape (n,), or None
-        ``>= 0`` a source (several sources: several numbers), ``< 0`` the target. None: every row is both.
-
-    Raises
-    ------
-    ValueError
-        If a shape is off, values are missing or infinite, or a domain has fewer than two rows.
-    """
-    checks = {"dtype": FLOATS, "accept_sparse": "csr" if get_tags(est).input_tags.sparse else False}
-    if sample_domain is None:
-        if y is None:
-            X = validate_data(est, X, ensure_min_samples=2, **checks)
-        else:
-            X, y = validate_data(est, X, y, ensure_min_samples=2, **checks)
-        return Split(X, y, X, np.zeros(X.shape[0], dtype=int))
-    X = validate_data(est, X, ensure_min_samples=2, **checks)
-    d = _domains(sample_domain, X.shape[0])
-    s = d >= 0
-    if s.sum() < 2 or (~s).sum() < 2:
-        raise ValueError(
-            f"sample_domain marks {s.sum()} source rows (>= 0) and {(~s).sum()} target rows (< 0); "
-            "at least 2 sample(s) of each are needed"
-        )
-    return Split(X[s], None if y is None else _source_labels(y, s), X[~s], d[s])
-
-
-def _domains(sample_domain: Any, n: int) -> Array:
-    d = np.asarray(sample_domain)
-    if d.shape != (n,):
-        raise ValueError(f"sample_domain has shape {d.shape}, expected ({n},): one number a row of X")
-    if d.dtype.kind == "b":
-        raise ValueError("sample_domain holds booleans; expected integers, >= 0 for source and < 0 for target rows")
-    if d.dtype.kind not in "iu" and not (d.dtype.kind == "f" and np.isfinite(d).all()):
-        raise ValueError(f"sample_domain has dtype {d.dtype}; expected integers, >= 0 source and < 0 target")
-    return d.astype(int)
-
-
-def _source_labels(y: Any, s: Array) -> Array:
-    y = column_or_1d(np.asarray(y), warn=True)
-    check_consistent_length(s, y)
-    ys = y[s]
-    if ys.dtype.kind == "O" and any(v is None or v != v for v in ys):
-        raise ValueError("y has missing labels in source rows; expected a label for every row with sample_domain >= 0")
-    if ys.dtype.kind == "f":
-        assert_all_finite(ys, input_name="y (source rows)")
-    # None among the target's labels makes the whole array one of objects; the source's own type is what counts
-    return np.asarray(ys.tolist()) if ys.dtype.kind == "O" else ys
+from transfermap.split import Array, Split, domain_numbers, known_columns, split, stacked
 
 
 class _Method(BaseEstimator):
-    """What every classical method has: a card, knobs that are checked, and tags."""
+    """What every classical method has: a card, knobs that are checked, and tags.
+
+    ``labels_needed``: it reads the source's labels; ``target_labels``: also the target's, where some are known.
+    """
 
     card: ClassVar[Card]
     sparse_ok: ClassVar[bool] = False
     labels_needed: ClassVar[bool] = False
+    target_labels: ClassVar[bool] = False
     __metadata_request__fit: ClassVar = {"sample_domain": True}
 
     def __sklearn_tags__(self) -> Tags:
@@ -111,7 +46,7 @@ class _Method(BaseEstimator):
         check_knobs(self)
         if y is None and self.labels_needed:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        rows = split(self, X, y if self.labels_needed else None, sample_domain)
+        rows = split(self, X, y if self.labels_needed else None, sample_domain, self.target_labels)
         if self.labels_needed and self.card.tasks == ("classification",):
             check_classification_targets(rows.ys)
         return rows
@@ -160,11 +95,10 @@ class Adapter(TransformerMixin, _Method):
         -------
         ndarray of shape (n, k), in the order of ``X``
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=FLOATS, accept_sparse="csr" if self.sparse_ok else False)
+        X = known_columns(self, X)
         if sample_domain is None:
             return self._map_target(X)
-        return self._map_rows(X, _domains(sample_domain, X.shape[0]))
+        return self._map_rows(X, domain_numbers(sample_domain, X.shape[0]))
 
     def fit_transform(self, X: Any, y: Any = None, *, sample_domain: Any = None) -> Array:
         """``fit``, then ``transform`` of the same rows, each by its own domain's map."""
@@ -190,8 +124,7 @@ class Adapter(TransformerMixin, _Method):
             return self._map_target(X)
         Zs, Zt = self._map_source(X[s]), self._map_target(X[~s])
         back = np.argsort(np.r_[np.flatnonzero(s), np.flatnonzero(~s)])
-        Z = sparse.vstack([Zs, Zt], format="csr") if sparse.issparse(Zs) else np.concatenate([Zs, Zt])
-        return Z[back]
+        return stacked(Zs, Zt)[back]
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         raise NotImplementedError
@@ -238,6 +171,102 @@ class Weigher(_Method):
         return self.weights_
 
 
+class Learner(_Method):
+    """A method that adapts and predicts as one. It writes ``_fit(rows)`` and ``_scores(X)``.
+
+    ``rows`` is a :class:`~transfermap.split.Split`. ``_scores`` gives (n, n_classes), in the order of ``classes_``,
+    such that their softmax is the classes' probability as far as the method knows it (logarithms of probabilities will
+    do); for numbers it gives the predictions (n,). A learner that trains an estimator of the caller's has a knob
+    ``estimator``, whose kind is then its own; one without it is a classifier.
+    """
+
+    labels_needed: ClassVar[bool] = True
+
+    def __sklearn_tags__(self) -> Tags:
+        tags, inner = super().__sklearn_tags__(), get_tags(self._taught())
+        tags.estimator_type = inner.estimator_type
+        tags.classifier_tags, tags.regressor_tags = inner.classifier_tags, inner.regressor_tags
+        tags.input_tags.sparse = self.sparse_ok and inner.input_tags.sparse
+        return tags
+
+    def _taught(self) -> Any:
+        """What it trains: the caller's estimator, by default logistic regression."""
+        own = getattr(self, "estimator", None)
+        return LogisticRegression(max_iter=2000) if own is None else own
+
+    def fit(self, X: Any, y: Any, *, sample_domain: Any = None) -> Self:
+        """Adapt and train: rows ``X`` (n, d) of both domains, labels ``y`` (n,), and which row is whose.
+
+        ``sample_domain`` is ``>= 0`` for source and ``< 0`` for target rows; None: every row is both. Labels of target
+        rows are not looked at, unless the method's card says that it needs some.
+        """
+        return self._teach(self._rows(X, y, sample_domain))
+
+    def _teach(self, rows: Split) -> Self:
+        check_estimator_suits(self, self._taught(), rows.ys)
+        if is_classifier(self):
+            self.classes_ = np.unique(np.asarray(rows.ys))
+        self._fit(rows)
+        return self
+
+    def _fit(self, rows: Split) -> None:
+        raise NotImplementedError
+
+    def _scores(self, X: Array) -> Array:
+        raise NotImplementedError
+
+    def _seen(self, X: Any) -> Array:
+        return self._scores(known_columns(self, X))
+
+    def predict(self, X: Any) -> Array:
+        """Predict target rows ``X`` (n, d), also ones never seen in ``fit``."""
+        scores = self._seen(X)
+        return self.classes_[scores.argmax(axis=1)] if is_classifier(self) else scores
+
+    @available_if(is_classifier)
+    def decision_function(self, X: Any) -> Array:
+        """A score a class, (n, n_classes); with two classes that of the second less that of the first, (n,)."""
+        scores = self._seen(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    @available_if(is_classifier)
+    def predict_proba(self, X: Any) -> Array:
+        """Class probabilities of target rows, (n, n_classes): the softmax of the scores."""
+        P: Array = softmax(self._seen(X), axis=1)
+        return P
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy (classifiers) or R2 (regressors) on labelled target rows."""
+        return _score(self, X, y, sample_weight)
+
+
+def _score(model: Any, X: Any, y: Any, w: Any) -> float:
+    metric = accuracy_score if is_classifier(model) else r2_score
+    return float(metric(y, model.predict(X), sample_weight=w))
+
+
+def check_method(adapter: Any) -> None:
+    """Refuse what is no method."""
+    if not isinstance(adapter, _Method):
+        raise ValueError(f"adapter must be an Adapter, a Weigher or a Learner, such as CORAL(); got {adapter!r}")
+
+
+def check_estimator_suits(adapter: Any, estimator: Any, ys: Any) -> None:
+    """Refuse an estimator that a method cannot stand in front of, or labels that the estimator cannot learn."""
+    name, last = type(adapter).__name__, type(estimator).__name__
+    if isinstance(adapter, Weigher) and not has_fit_parameter(estimator, "sample_weight"):
+        raise ValueError(f"{name} weighs rows, but {last}.fit takes no sample_weight; choose an estimator that does")
+    if not is_classifier(estimator):
+        if adapter.card.tasks == ("classification",):
+            raise ValueError(f"{name} needs classes; {last} is no classifier")
+        return
+    if adapter.card.tasks == ("regression",):
+        raise ValueError(f"{name} predicts numbers; {last} is a classifier")
+    check_classification_targets(ys)
+    if len(np.unique(ys)) < 2:
+        raise ValueError(f"the source rows hold 1 class ({str(ys[0])!r}); a classifier needs at least two")
+
+
 def _inner_has(name: str) -> Any:
     def check(self: Adapted) -> bool:
         getattr(getattr(self, "estimator_", self.estimator), name)
@@ -251,10 +280,11 @@ class Adapted(MetaEstimatorMixin, BaseEstimator):
 
     Parameters
     ----------
-    adapter : Adapter or Weigher
+    adapter : Adapter, Weigher or Learner
         The method, such as ``CORAL()``.
     estimator : classifier or regressor
-        What is trained after it. A :class:`Weigher` needs one whose ``fit`` takes ``sample_weight``.
+        What is trained after it. A :class:`Weigher` needs one whose ``fit`` takes ``sample_weight``; a
+        :class:`Learner` trains it where it has room for one, and otherwise predicts by its own rule.
 
     Attributes
     ----------
@@ -288,7 +318,9 @@ class Adapted(MetaEstimatorMixin, BaseEstimator):
         tags.estimator_type = inner.estimator_type
         tags.classifier_tags, tags.regressor_tags = inner.classifier_tags, inner.regressor_tags
         tags.target_tags.required = True
-        tags.input_tags.sparse = inner.input_tags.sparse and get_tags(self.adapter).input_tags.sparse
+        before = get_tags(self.adapter).input_tags
+        tags.input_tags.sparse = inner.input_tags.sparse and before.sparse
+        tags.input_tags.allow_nan = before.allow_nan
         return tags
 
     def fit(self, X: Any, y: Any, *, sample_domain: Any = None) -> Self:
@@ -314,38 +346,31 @@ class Adapted(MetaEstimatorMixin, BaseEstimator):
         """
         if y is None:
             raise ValueError("Adapted requires y to be passed, but the target y is None")
-        rows = split(self, X, y, sample_domain)
-        self._check(rows.ys)
+        check_method(self.adapter)
+        rows = split(self, X, y, sample_domain, self.adapter.target_labels)
+        check_estimator_suits(self.adapter, self.estimator, rows.ys)
         self.adapter_ = clone(self.adapter)
         check_knobs(self.adapter_)
-        w = self.adapter_._learn(rows)
-        Zs = self.adapter_._see_source(rows.Xs, rows.domains)
         self.adapter_.n_features_in_ = rows.Xs.shape[1]
-        self.estimator_ = clone(self.estimator).fit(Zs, rows.ys, **({} if w is None else {"sample_weight": w}))
+        self.estimator_ = self._train(rows)
         return self
 
-    def _check(self, ys: Any) -> None:
-        if not isinstance(self.adapter, _Method):
-            raise ValueError(f"adapter must be an Adapter or a Weigher, such as CORAL(); got {self.adapter!r}")
-        if isinstance(self.adapter, Weigher) and not has_fit_parameter(self.estimator, "sample_weight"):
-            raise ValueError(
-                f"{type(self.adapter).__name__} weighs rows, but {type(self.estimator).__name__}.fit takes no "
-                "sample_weight; choose an estimator that does"
-            )
-        if not is_classifier(self.estimator):
-            if self.adapter.card.tasks == ("classification",):
-                raise ValueError(
-                    f"{type(self.adapter).__name__} needs classes; {type(self.estimator).__name__} is no classifier"
-                )
-            return
-        check_classification_targets(ys)
-        if len(np.unique(ys)) < 2:
-            raise ValueError(f"the source rows hold 1 class ({str(ys[0])!r}); a classifier needs at least two")
+    def _train(self, rows: Split) -> Any:
+        """The fitted estimator; a Learner is one itself, and takes the caller's where it has room for it."""
+        method = self.adapter_
+        if isinstance(method, Learner):
+            if getattr(method, "estimator", self) is None:
+                method.estimator = clone(self.estimator)
+            return method._teach(rows)
+        w = method._learn(rows)
+        Z, y = method._see_source(rows.Xs, rows.domains), rows.ys
+        if rows.known is not None:
+            Z, y = stacked(Z, method._see_target(rows.Xt[rows.known])), np.concatenate([y, rows.yt])
+        return clone(self.estimator).fit(Z, y, **({} if w is None else {"sample_weight": w}))
 
     def _target(self, X: Any) -> Array:
-        check_is_fitted(self)
-        sparse_ok = "csr" if get_tags(self).input_tags.sparse else False
-        return self.adapter_._see_target(validate_data(self, X, reset=False, dtype=FLOATS, accept_sparse=sparse_ok))
+        X = known_columns(self, X)  # first: it says so where nothing is fitted yet
+        return self.adapter_._see_target(X)
 
     @property
     def classes_(self) -> Array:
@@ -371,5 +396,4 @@ class Adapted(MetaEstimatorMixin, BaseEstimator):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy (classifiers) or R2 (regressors) on labelled target rows."""
-        metric = accuracy_score if is_classifier(self.estimator) else r2_score
-        return float(metric(y, self.predict(X), sample_weight=sample_weight))
+        return _score(self, X, y, sample_weight)

@@ -17,12 +17,16 @@ Task = Literal["classification", "regression"]
 
 
 class Toy(NamedTuple):
-    """Source rows and labels, target rows, and the target's labels, which only a judge may see."""
+    """Source rows and labels, target rows, and the target's labels, which only a judge may see.
+
+    ``sources`` (n_source,) says which source a row is of, where there are several.
+    """
 
     Xs: Array
     ys: Array
     Xt: Array
     yt: Array
+    sources: Array | None = None
 
 
 Shift = Callable[[int, int, Task], Toy]
@@ -162,4 +166,67 @@ def subspace_shift(rng: Rng, n: int, task: Task) -> Toy:
         latent = 4 * np.column_stack([signal + 0.5 * rng.normal(size=n), rng.normal(size=n)])
         domains.append(latent @ axes + 0.4 * rng.normal(size=(n, 6)))
     domains[0][:, 2] -= 0.8 * signal_s
+    return Toy(domains[0], ys, domains[1], yt)
+
+
+@_shift
+def prevalence_shift(rng: Rng, n: int, task: Task) -> Toy:
+    """As label_shift, with classes that overlap: how common a class is then decides many rows."""
+    toy = _pair(rng, n, task, share=0.9)
+    for X in (toy.Xs, toy.Xt):
+        X[:, 0] += (1.4 if task == "classification" else 0.4) * rng.normal(size=n)
+    return toy
+
+
+@_shift
+def drifting_rule(rng: Rng, n: int, task: Task) -> Toy:
+    """Two well-separated clouds, which in the target are turned by 60 degrees about the middle."""
+    (ys, signal_s), (yt, signal_t) = _labels(rng, n, task), _labels(rng, n, task)
+    domains = []
+    for signal, angle in ((signal_s, 0.0), (signal_t, np.pi / 3)):
+        along = np.array([np.cos(angle), np.sin(angle)])
+        domains.append(3 * np.outer(signal, along) + rng.normal(size=(n, 2)))
+    domains[0][:, 1] -= signal_s
+    return Toy(domains[0], ys, domains[1], yt)
+
+
+@_shift
+def contrary_majority(rng: Rng, n: int, task: Task) -> Toy:
+    """Seven tenths of the source follow the opposite of the target's rule, in rows that lie a little elsewhere."""
+    toy = _pair(rng, n, task)
+    contrary = rng.random(n) < 0.7
+    toy.Xs[contrary, 0] *= -1
+    toy.Xs[contrary, 1] += 1.0
+    return toy
+
+
+@_shift
+def several_sources(rng: Rng, n: int, task: Task) -> Toy:
+    """Three sources of n rows: two that follow the target's rule in units of their own, one far away with another."""
+    rows, labels = [], []
+    for k in range(3):
+        toy = _pair(rng, n, task)
+        X = toy.Xs * np.exp(0.3 * rng.normal(size=4)) + 0.5 * rng.normal(size=4)
+        if k == 2:
+            X = np.column_stack([-2 * toy.Xs[:, 0], X[:, 1:]]) + 6
+        rows.append(X)
+        labels.append(toy.ys)
+    last = _pair(rng, n, task)
+    sources = np.repeat(np.arange(3), n)
+    return Toy(np.concatenate(rows), np.concatenate(labels), last.Xt, last.yt, sources)
+
+
+@_shift
+def vocabulary_shift(rng: Rng, n: int, task: Task) -> Toy:
+    """Counts of words: some words speak of the label in both domains, strongly felt ones only in their own domain."""
+    (ys, signal_s), (yt, signal_t) = _labels(rng, n, task), _labels(rng, n, task)
+    domains = []
+    for signal, own in ((signal_s, slice(6, 12)), (signal_t, slice(12, 18))):
+        felt = np.zeros((n, 18))
+        sides = np.where(np.arange(18) % 2 == 0, 1.0, -1.0)
+        felt[:, :6] = 0.35 * np.outer(signal, sides[:6])
+        felt[:, own] = 1.2 * np.outer(signal, sides[own])
+        rate = np.full(18, 0.02)
+        rate[:6], rate[own] = 0.5, 0.5
+        domains.append(rng.poisson(rate * np.exp(np.clip(felt, -2, 2))).astype(float))
     return Toy(domains[0], ys, domains[1], yt)

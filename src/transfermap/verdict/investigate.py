@@ -120,7 +120,7 @@ def _candidates(task: Task, method: str | Sequence[str], using: Any, seed: int) 
     wanted = [method] if isinstance(method, str) else list(method)
     auto = "auto" in wanted
     if auto:
-        wanted = [c.key for c in cards() if task.kind in c.tasks and c.label_sets == "closed" and not c.needs]
+        wanted = [c.key for c in cards() if task.kind in c.tasks and c.by_default]
     for key in wanted:
         if task.kind not in find(key).card.tasks:
             raise ValueError(

@@ -6,7 +6,8 @@ import numpy as np
 
 from transfermap.card import Card, knob, method
 from transfermap.math.linalg import Array
-from transfermap.roles import Adapter, Split
+from transfermap.roles import Adapter
+from transfermap.split import Split
 
 TARGET = -1
 
@@ -48,6 +49,7 @@ def mean_and_spread(X: Array, with_std: bool) -> tuple[Array, Array]:
         "arXiv:1603.04779, 2016",
         doi="10.48550/arXiv.1603.04779",
         toy="site_offsets",
+        by_default=True,
     )
 )
 class DomainScaler(Adapter):

@@ -68,6 +68,7 @@ def joint_components(
         "ICCV 2013",
         doi="10.1109/ICCV.2013.274",
         toy="class_shift",
+        by_default=True,
     )
 )
 class JDA(Adapter):

@@ -37,6 +37,7 @@ from transfermap.roles import Adapter
         reference="Pan, Tsang, Kwok and Yang, Domain Adaptation via Transfer Component Analysis, IEEE TNN 22(2), 2011",
         doi="10.1109/TNN.2010.2091281",
         toy="mean_shift_nuisance",
+        by_default=True,
     )
 )
 class TCA(Adapter):

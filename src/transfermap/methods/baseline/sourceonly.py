@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from transfermap.card import Card, method
-from transfermap.roles import Adapter, Array
+from transfermap.roles import Adapter
+from transfermap.split import Array
 
 
 @method(

@@ -42,6 +42,7 @@ def coral_map(Xs: Array, Xt: Array, reg: float) -> tuple[Array, Array]:
         reference="Sun, Feng and Saenko, Return of Frustratingly Easy Domain Adaptation, AAAI 2016",
         doi="10.1609/aaai.v30i1.10306",
         toy="rotation_and_scale",
+        by_default=True,
     )
 )
 class CORAL(Adapter):

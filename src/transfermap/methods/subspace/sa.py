@@ -50,6 +50,7 @@ def axes_for_share(shares: Array, wanted: float) -> int:
         "Alignment, ICCV 2013",
         doi="10.1109/ICCV.2013.368",
         toy="subspace_shift",
+        by_default=True,
     )
 )
 class SA(Adapter):

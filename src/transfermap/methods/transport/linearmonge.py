@@ -45,6 +45,7 @@ def monge_map(Xs: Array, Xt: Array, reg: float) -> tuple[Array, Array]:
         "transport domain adaptation, arXiv:1905.10155, 2019",
         doi="10.48550/arXiv.1905.10155",
         toy="rotation_and_scale",
+        by_default=True,
     )
 )
 class LinearMonge(Adapter):

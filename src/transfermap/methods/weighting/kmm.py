@@ -67,6 +67,7 @@ def mean_matching_weights(
         "Data, NIPS 2006",
         doi="https://proceedings.neurips.cc/paper/2006/hash/a2186aa7c086b46ad4e8bf81e2a3a19b-Abstract.html",
         toy="covariate_shift",
+        by_default=True,
     )
 )
 class KMM(Weigher):

@@ -35,6 +35,7 @@ from transfermap.roles import Weigher
         doi="https://www.jmlr.org/papers/v10/bickel09a.html",
         neutral={"tau": 0.0},
         toy="covariate_shift",
+        by_default=True,
     )
 )
 class LogisticRatio(Weigher):
