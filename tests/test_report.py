@@ -40,7 +40,7 @@ from transfermap.report.phrases import (
     shorten,
     steadiness,
 )
-from transfermap.report.plots import evidence_plot, maps_plot, shares_plot, shift_plot, weights_plot
+from transfermap.report.plots import evidence_plot, maps_plot, shares_plot, shift_plot, weighed_rows, weights_plot
 from transfermap.report.terminal import breaks, check_view, frame, leaderboard_table, truth_view, verdict_panel
 
 ANSWERS = ("use", "stay", "unknown")
@@ -330,6 +330,20 @@ def test_marks_of_source_target_and_model_can_be_told_apart_in_grey() -> None:
     assert len({look["marker"] for look in looks}) == 3
     grey = [np.dot([int(look["color"][i : i + 2], 16) for i in (1, 3, 5)], [0.299, 0.587, 0.114]) for look in looks]
     assert abs(grey[0] - grey[1]) > 40
+
+
+def test_weighed_rows_name_the_best_the_worst_and_the_effective_sample_size() -> None:
+    told = weighed_rows({"weights": np.array([0.0, 3.0, 1.0, 0.5, 0.5])}, most=2)
+    assert told == {
+        "heaviest": [(1, 3.0), (2, 1.0)],
+        "lightest": [(0, 0.0), (4, 0.5)],
+        "effective": 25 / 10.5,
+        "total": 5,
+    }
+    assert weighed_rows({}) is None
+    record, arrays = sample_record()
+    page = html_page(record, arrays | {"weights": np.r_[np.ones(99), 101.0]}, "en")
+    assert "Rows that count most" in page and "about 4 of its 100 rows" in page
 
 
 def test_the_weights_plot_is_the_diagonal_for_equal_weights_and_a_corner_for_one_row() -> None:

@@ -69,6 +69,7 @@ def html_page(record: Mapping[str, Any], arrays: Mapping[str, Any], lang: str = 
         validators=_validators(record),
         has_oracle=any("oracle" in row for row in record["leaderboard"]),
         figures=_figures(record, arrays, lang),
+        weighed=plots.weighed_rows(arrays),
         predicted=plots.predicted_shares(record),
         most_columns=_MOST_COLUMNS,
         shown_method=str(arrays["method"]) if "method" in arrays else record["verdict"]["method"],

@@ -255,6 +255,30 @@ def weights_plot(arrays: Mapping[str, Any], lang: str = "en") -> Figure:
     return figure
 
 
+def weighed_rows(arrays: Mapping[str, Any], most: int = 10) -> dict[str, Any] | None:
+    """The heaviest and the lightest source rows, and how many rows of equal weight would carry as much.
+
+    Returns
+    -------
+    dict or None
+        ``heaviest`` and ``lightest``: (row, weight) pairs, rows counted from 0 through all sources in order;
+        ``effective``: Kish's effective sample size, (sum w)^2 / sum w^2; ``total``: the number of rows. None without
+        weights.
+    """
+    w = np.asarray(arrays.get("weights", []), dtype=float)
+    if w.size == 0 or not w.sum() > 0:
+        return None
+    order = np.argsort(-w, kind="stable")
+    # with few rows the two lists must not name the same ones
+    most = min(most, w.size // 2)
+    return {
+        "heaviest": [(int(i), float(w[i])) for i in order[:most]],
+        "lightest": [(int(i), float(w[i])) for i in order[::-1][:most]],
+        "effective": float(w.sum() ** 2 / (w**2).sum()),
+        "total": int(w.size),
+    }
+
+
 def _thin(points: Any) -> Any:
     """At most ``_MOST_POINTS`` rows, evenly spread, so that a page stays light."""
     return points[np.unique(np.linspace(0, len(points) - 1, _MOST_POINTS).astype(int))]

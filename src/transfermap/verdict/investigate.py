@@ -126,6 +126,11 @@ def _candidates(task: Task, method: str | Sequence[str], using: Any, seed: int) 
             raise ValueError(
                 f"{find(key).card.name} ({key}) is for {', '.join(find(key).card.tasks)}; this is {task.kind}"
             )
+        if find(key).target_labels:
+            raise ValueError(
+                f"{find(key).card.name} ({key}) learns from some labelled target rows, and the target has none here; "
+                f"fit it in Python: Adapted({find(key).__name__}(), estimator).fit(X, y, sample_domain=...)"
+            )
     chosen = [key for key in dict.fromkeys(find(k).card.key for k in wanted) if key not in BASELINES]
     base = Candidate.of("sourceonly", guess(task.kind), "baseline")
     base.key, base.name = GUESS[task.kind], GUESS[task.kind]
