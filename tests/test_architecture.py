@@ -30,7 +30,7 @@ LAYERS = (
     ("report",),
     ("run",),
     ("predict",),
-    ("cli", "console", "__init__"),
+    ("cli", "bench_cli", "console", "__init__"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

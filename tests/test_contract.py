@@ -39,8 +39,19 @@ def new(key):
     return find(key)()
 
 
+def numeric(key):
+    """Whether a method predicts nothing but numbers; all others are tried with classes."""
+    return find(key).card.tasks == ("regression",)
+
+
 def model(key, **knobs):
-    return Adapted(find(key)(**knobs), LogisticRegression(tol=1e-10, max_iter=10_000))
+    estimator = Ridge() if numeric(key) else LogisticRegression(tol=1e-10, max_iter=10_000)
+    return Adapted(find(key)(**knobs), estimator)
+
+
+def data_for(key, name="no_shift", **how):
+    """Rows with labels of the kind that the method learns."""
+    return data(name, task="regression" if numeric(key) else "classification", **how)
 
 
 def data(name="no_shift", n=40, seed=0, task="classification"):
@@ -52,16 +63,36 @@ def data(name="no_shift", n=40, seed=0, task="classification"):
     return X[mixed], y[mixed], np.r_[sources, -np.ones(len(toy.Xt), int)][mixed]
 
 
-def hidden(key, y, d, mark=-1, few=20):
+def hidden(key, y, d, mark=None, few=20):
     """The labels as a method may see them: the target's marked as unknown, but for a few where it learns of them."""
     seen = y.copy()
+    mark = unknown(key) if mark is None else mark
     target = np.flatnonzero(d < 0)
     seen[target[few:] if find(key).target_labels else target] = mark
     return seen
 
 
+def unknown(key):
+    """What stands in y where there is no label."""
+    return np.nan if numeric(key) else -1
+
+
+def is_unknown(y):
+    return np.isnan(y) if y.dtype.kind == "f" else y == -1
+
+
+def outputs(fitted, X):
+    """The finest that it says of rows: decision values, or numbers."""
+    return getattr(fitted, "decision_function", fitted.predict)(X)
+
+
+def enough(key):
+    """Accuracy, or R2, well above guessing's on rows without a shift; their noise allows an R2 of 0.8."""
+    return 0.6 if numeric(key) else 0.8
+
+
 def scores(m, X, y, d, Xnew):
-    return m.fit(X, y, sample_domain=d).decision_function(Xnew)
+    return outputs(m.fit(X, y, sample_domain=d), Xnew)
 
 
 @pytest.fixture(autouse=True)
@@ -77,9 +108,10 @@ def quiet():
 @each
 @pytest.mark.parametrize("after", [None, LogisticRegression(), Ridge()], ids=["bare", "classifier", "regressor"])
 def test_scikit_learns_checks_pass(key, after):
-    if isinstance(after, Ridge) and "regression" not in find(key).card.tasks:
+    misfit = after is not None and ("regression" if isinstance(after, Ridge) else "classification")
+    if misfit and misfit not in find(key).card.tasks:
         X, y, d = data()
-        with pytest.raises(ValueError, match="needs classes"):
+        with pytest.raises(ValueError, match="predicts numbers" if numeric(key) else "needs classes"):
             Adapted(new(key), after).fit(X, y, sample_domain=d)
         return
     with warnings.catch_warnings():
@@ -95,7 +127,7 @@ def test_scikit_learns_checks_pass(key, after):
 
 @each
 def test_inputs_and_knobs_are_not_touched(key):
-    X, y, d = data()
+    X, y, d = data_for(key)
     before, m = (X.copy(), y.copy(), d.copy()), model(key)
     knobs = m.get_params()
     for array in (X, y, d):
@@ -108,8 +140,8 @@ def test_inputs_and_knobs_are_not_touched(key):
 
 @each
 def test_fitting_again_is_fitting_anew(key):
-    X, y, d = data()
-    other = data("site_offsets", n=30, seed=3)
+    X, y, d = data_for(key)
+    other = data_for(key, "site_offsets", n=30, seed=3)
     m = model(key)
     m.fit(other[0], other[1], sample_domain=other[2])
     np.testing.assert_array_equal(scores(m, X, y, d, X), scores(model(key), X, y, d, X))
@@ -121,33 +153,42 @@ def test_fitting_again_is_fitting_anew(key):
 @each
 @pytest.mark.parametrize("mask", ["flipped", "minus one", "nan", "none"])
 def test_target_labels_cannot_move_the_prediction(key, mask):
-    X, y, d = data("class_shift")
-    if find(key).target_labels and mask == "flipped":
-        pytest.skip("learns of those target labels that it is given")
+    X, y, d = data_for(key, "class_shift")
+    if find(key).target_labels and (mask == "flipped" or (mask == "minus one" and numeric(key))):
+        pytest.skip("learns of those target labels that it is given, and -1 is one where numbers are learnt")
     straight = hidden(key, y, d)
-    t, masked = (d < 0) & (straight == -1), straight.astype({"none": object, "nan": float}.get(mask, int))
+    t = (d < 0) & is_unknown(straight)
+    masked = straight.astype({"none": object, "nan": float}.get(mask, straight.dtype))
     masked[t] = {"flipped": 1 - y[t], "minus one": -1, "nan": np.nan, "none": None}[mask]
     np.testing.assert_array_equal(scores(model(key), X, masked, d, X), scores(model(key), X, straight, d, X))
 
 
 @pytest.mark.parametrize("key", [k for k in keys() if find(k).target_labels])
 def test_known_target_labels_are_asked_for_and_read(key):
-    X, y, d = data("class_shift")
+    X, y, d = data_for(key, "class_shift")
     with pytest.raises(ValueError, match="no target row has a label"):
-        model(key).fit(X, np.where(d > 0, y, -1), sample_domain=d)
-    with pytest.raises(ValueError, match="also a class"):
-        model(key).fit(X, 2 * y - 1, sample_domain=d)
+        model(key).fit(X, np.where(d > 0, y, unknown(key)), sample_domain=d)
+    if numeric(key):
+        y[d > 0] = np.where(y[d > 0] < 0, -1.0, y[d > 0])  # a number like any other
+        assert np.isfinite(scores(model(key), X, y, d, X)).all()
+    else:
+        with pytest.raises(ValueError, match="also a class"):
+            model(key).fit(X, 2 * y - 1, sample_domain=d)
     seen = hidden(key, y, d)
-    flipped = np.where((d < 0) & (seen >= 0), 1 - seen, seen)
+    flipped = np.where((d < 0) & ~is_unknown(seen), 1 - seen, seen)
     assert not np.allclose(scores(model(key), X, seen, d, X), scores(model(key), X, flipped, d, X))
 
 
 @each
 def test_string_labels_give_what_numbers_give(key):
-    X, y, d = data("class_shift")
+    X, y, d = data_for(key, "class_shift")
     y = hidden(key, y, d)
     named = np.where(y == 1, "yes", "no").astype(object)
-    named[y == -1] = None
+    named[is_unknown(y)] = None
+    if numeric(key):
+        with pytest.raises(ValueError, match="predicts numbers; got labels such as"):
+            model(key).fit(X, named, sample_domain=d)
+        return
     np.testing.assert_array_equal(scores(model(key), X, named, d, X), scores(model(key), X, y, d, X))
 
 
@@ -156,7 +197,7 @@ def test_string_labels_give_what_numbers_give(key):
 
 @pytest.mark.parametrize("key", [k for k in keys() if find(k).card.neutral])
 def test_neutral_values_are_exactly_source_only(key):
-    X, y, d = data("covariate_shift")
+    X, y, d = data_for(key, "covariate_shift")
     neutral = model(key, **find(key).card.neutral)
     np.testing.assert_array_equal(scores(neutral, X, y, d, X), scores(model("sourceonly"), X, y, d, X))
 
@@ -166,7 +207,7 @@ def test_neutral_values_are_exactly_source_only(key):
 
 @each
 def test_the_order_of_rows_does_not_matter(key):
-    X, y, d = data("site_offsets")
+    X, y, d = data_for(key, "site_offsets")
     mixed = np.random.default_rng(7).permutation(len(X))
     straight = scores(model(key), X, y, d, X)
     np.testing.assert_allclose(scores(model(key), X[mixed], y[mixed], d[mixed], X), straight, atol=1e-6, rtol=1e-6)
@@ -174,7 +215,7 @@ def test_the_order_of_rows_does_not_matter(key):
 
 @each
 def test_each_row_comes_back_at_its_place(key):
-    X, y, d = data("site_offsets")
+    X, y, d = data_for(key, "site_offsets")
     m = new(key).fit(X, y, sample_domain=d)
     if isinstance(m, Weigher):
         alone = new(key).fit(*(np.r_[a[d > 0], a[d < 0]] for a in (X, y)), sample_domain=np.sort(d)[::-1])
@@ -195,7 +236,7 @@ def test_each_row_comes_back_at_its_place(key):
 
 @each
 def test_the_same_seed_gives_the_same_bits(key):
-    X, y, d = data("class_shift", n=60)
+    X, y, d = data_for(key, "class_shift", n=60)
     approximate = {"max_exact": 20, "landmarks": 30, "kernel": "rbf"}
     knobs = {name: v for name, v in approximate.items() if name in {f.name for f in fields(find(key))}}
     np.testing.assert_array_equal(scores(model(key, **knobs), X, y, d, X), scores(model(key, **knobs), X, y, d, X))
@@ -206,10 +247,10 @@ def test_the_same_seed_gives_the_same_bits(key):
 
 @each
 def test_saved_and_loaded_it_predicts_the_same(key, tmp_path):
-    X, y, d = data("site_offsets")
+    X, y, d = data_for(key, "site_offsets")
     fitted = model(key).fit(X, y, sample_domain=d)
     save(fitted, tmp_path / "model.tmap")
-    np.testing.assert_array_equal(load(tmp_path / "model.tmap").decision_function(X), fitted.decision_function(X))
+    np.testing.assert_array_equal(outputs(load(tmp_path / "model.tmap"), X), outputs(fitted, X))
 
 
 # 7. rows never seen
@@ -217,11 +258,11 @@ def test_saved_and_loaded_it_predicts_the_same(key, tmp_path):
 
 @each
 def test_new_rows_one_at_a_time_or_together(key):
-    X, y, d = data("site_offsets")
+    X, y, d = data_for(key, "site_offsets")
     fitted = model(key).fit(X, y, sample_domain=d)
     unseen = data("site_offsets", seed=5)[0][:15]
-    alone = np.concatenate([fitted.decision_function(row[None]) for row in unseen])
-    np.testing.assert_allclose(alone, fitted.decision_function(unseen), rtol=1e-9, atol=1e-9)
+    alone = np.concatenate([outputs(fitted, row[None]) for row in unseen])
+    np.testing.assert_allclose(alone, outputs(fitted, unseen), rtol=1e-9, atol=1e-9)
 
 
 # kinds of tables
@@ -229,14 +270,14 @@ def test_new_rows_one_at_a_time_or_together(key):
 
 @each
 def test_float32_stays_float32_and_agrees(key):
-    X, y, d = data()
+    X, y, d = data_for(key)
     small = new(key).fit(X.astype(np.float32), y, sample_domain=d)
     big = new(key).fit(X.astype(np.float32).astype(float), y, sample_domain=d)
     if isinstance(small, Weigher):
         np.testing.assert_allclose(small.weights_, big.weights_, atol=1e-3)
         return
     if isinstance(small, Learner):
-        np.testing.assert_allclose(small.decision_function(X.astype(np.float32)), big.decision_function(X), atol=5e-3)
+        np.testing.assert_allclose(outputs(small, X.astype(np.float32)), outputs(big, X), atol=5e-3)
         return
     Z = small.transform(X.astype(np.float32), sample_domain=d)
     assert Z.dtype == np.float32
@@ -246,17 +287,17 @@ def test_float32_stays_float32_and_agrees(key):
 
 @each
 def test_a_frame_gives_what_an_array_gives(key):
-    X, y, d = data()
+    X, y, d = data_for(key)
     frame = pd.DataFrame(X, columns=list("abcd"), index=np.arange(len(X)) * 3)
     fitted = model(key).fit(frame, pd.Series(y), sample_domain=pd.Series(d))
     assert list(fitted.feature_names_in_) == list("abcd")
     expected = scores(model(key), X, y, d, X)
-    np.testing.assert_allclose(fitted.decision_function(frame), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(outputs(fitted, frame), expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("key", [k for k in keys() if find(k).sparse_ok])
 def test_sparse_gives_what_dense_gives(key):
-    X, y, d = data(n=60)
+    X, y, d = data_for(key, n=60)
     X = np.where(np.abs(X) > 0.8, X, 0)
     thin = scores(model(key), sparse.csr_matrix(X), y, d, sparse.csr_matrix(X))
     np.testing.assert_allclose(thin, scores(model(key), X, y, d, X), atol=0.05)
@@ -264,7 +305,7 @@ def test_sparse_gives_what_dense_gives(key):
 
 @pytest.mark.parametrize("key", [k for k in keys() if not find(k).sparse_ok])
 def test_sparse_is_refused_where_it_cannot_be(key):
-    X, y, d = data()
+    X, y, d = data_for(key)
     with pytest.raises((ValueError, TypeError), match=r"[Ss]parse"):
         new(key).fit(sparse.csr_matrix(X), y, sample_domain=d)
 
@@ -272,8 +313,8 @@ def test_sparse_is_refused_where_it_cannot_be(key):
 # 8. bad and thin input
 
 
-def broken():
-    X, y, d = data()
+def broken(key):
+    X, y, d = data_for(key)
     with_nan, with_inf = X.copy(), X.copy()
     with_nan[3, 1], with_inf[3, 1] = np.nan, np.inf
     return {
@@ -297,16 +338,19 @@ def broken():
 
 
 @each
-@pytest.mark.parametrize("case", list(broken()))
+@pytest.mark.parametrize("case", list(broken("sourceonly")))
 def test_bad_input_is_refused_with_a_sentence(key, case):
-    X, y, d, says = broken()[case]
+    X, y, d, says = broken(key)[case]
+    if case == "one class" and numeric(key):
+        assert model(key).fit(X, y, sample_domain=d).predict(X) == pytest.approx(y)
+        return
     with pytest.raises(ValueError, match=says):
         model(key).fit(X, y, sample_domain=d)
 
 
 @each
 def test_the_wrong_width_is_refused(key):
-    X, y, d = data()
+    X, y, d = data_for(key)
     for fitted in (model(key).fit(X, y, sample_domain=d), new(key).fit(X, y, sample_domain=d)):
         act = getattr(fitted, "predict", None) or getattr(fitted, "transform", None)
         if act:
@@ -327,7 +371,7 @@ def bad_knobs():
 
 @pytest.mark.parametrize(("key", "name", "value"), list(bad_knobs()))
 def test_a_knob_out_of_bounds_is_refused(key, name, value):
-    X, y, d = data()
+    X, y, d = data_for(key)
     for m in (find(key)(**{name: value}), model(key, **{name: value})):
         with pytest.raises(ValueError, match=f"{name} must be"):
             m.fit(X, y, sample_domain=d)
@@ -343,7 +387,7 @@ def test_every_knob_has_bounds(key):
     "case", ["constant column", "constant large column", "all constant", "two rows", "wide", "twins"]
 )
 def test_thin_data_works(key, case):
-    X, y, d = data()
+    X, y, d = data_for(key)
     if case == "constant column":
         X[:, 2] = 5
     elif case == "constant large column":
@@ -357,13 +401,13 @@ def test_thin_data_works(key, case):
     elif case == "twins":
         X, y, d = X.repeat(2, 0), y.repeat(2), d.repeat(2)
     fitted = model(key).fit(X, y, sample_domain=d)
-    assert np.isfinite(fitted.decision_function(X)).all()
+    assert np.isfinite(outputs(fitted, X)).all()
 
 
 # 9. what it is good for
 
 
-@pytest.mark.parametrize("key", [k for k in keys() if k != "sourceonly"])
+@pytest.mark.parametrize("key", [k for k in keys() if k != "sourceonly" and not numeric(k)])
 def test_it_beats_source_only_on_its_own_shift(key):
     def accuracy(k, seed):
         X, y, d = data(find(key).card.toy, n=300, seed=seed)
@@ -412,8 +456,9 @@ def test_card_and_docstring_are_complete(key):
 @each
 @pytest.mark.parametrize("routing", [False, True], ids=["routing off", "routing on"])
 def test_it_works_in_pipelines_and_searches(key, routing):
-    X, y, d = data(n=30)
-    bare = Adapted(new(key), LogisticRegression())
+    X, y, d = data_for(key, n=30)
+    bare = Adapted(new(key), Ridge() if numeric(key) else LogisticRegression())
+    penalty = "alpha" if numeric(key) else "C"
     with sklearn.config_context(enable_metadata_routing=routing):
         piped = make_pipeline(StandardScaler(), clone(bare))
         name = "sample_domain" if routing else "adapted__sample_domain"
@@ -421,8 +466,8 @@ def test_it_works_in_pipelines_and_searches(key, routing):
         np.testing.assert_array_equal(
             piped.fit(X, y, **{name: d}).predict(X), expected.predict(StandardScaler().fit_transform(X))
         )
-        folds = list(StratifiedKFold(2).split(X, (d > 0) * 2 + y))
-        search = GridSearchCV(piped, {"adapted__estimator__C": [0.1, 1.0]}, cv=folds, error_score="raise")
+        folds = list(StratifiedKFold(2).split(X, (d > 0) * 2 + (y > y.mean())))
+        search = GridSearchCV(piped, {f"adapted__estimator__{penalty}": [0.1, 1.0]}, cv=folds, error_score="raise")
         assert np.isfinite(search.fit(X, y, **{name: d}).best_score_)
         found = cross_validate(bare, X, y, cv=folds, params={"sample_domain": d}, error_score="raise")
         assert np.isfinite(found["test_score"]).all()
@@ -430,13 +475,13 @@ def test_it_works_in_pipelines_and_searches(key, routing):
 
 @each
 def test_several_sources(key):
-    X, y, d = data(n=60)
+    X, y, d = data_for(key, n=60)
     d = np.where(d > 0, np.arange(len(d)) % 3 + 5, -2)
     fitted = model(key).fit(X, y, sample_domain=d)
-    assert fitted.score(X[d < 0], y[d < 0]) > 0.8
+    assert fitted.score(X[d < 0], y[d < 0]) > enough(key)
 
 
 @each
 def test_without_domains_every_row_is_both(key):
-    X, y, _ = data(n=60)
-    assert model(key).fit(X, y).score(X, y) > 0.8
+    X, y, _ = data_for(key, n=60)
+    assert model(key).fit(X, y).score(X, y) > enough(key)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from transfermap.bench_cli import bench
 from transfermap.console import command, console, lenient_streams, progress, say_json, seconds
 from transfermap.words import Note
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
+app.add_typer(bench)
 Tables = Annotated[list[Path], typer.Argument(help="SOURCE TARGET, or one table with --domain.", metavar="A [B]")]
 Label = Annotated[
     str | None, typer.Option(help="Column to predict; in a matrix without header also its number, from 0.")

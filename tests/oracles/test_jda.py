@@ -6,7 +6,8 @@ from scipy.linalg import eig
 
 from transfermap.data.toy import make_toy
 from transfermap.math.components import components, linear_space
-from transfermap.methods.alignment.jda import JDA, joint_factor
+from transfermap.methods.alignment._joint import balanced_factor, joint_components, nearest_labels, some_of_each
+from transfermap.methods.alignment.jda import JDA
 from transfermap.methods.alignment.tca import TCA
 
 toy = make_toy("class_shift", n=60)
@@ -71,14 +72,14 @@ def test_one_class_is_tca_too():
 
 
 def test_with_the_true_labels_and_no_penalty_all_class_means_agree():
-    factor = joint_factor(ys, toy.yt, 2)
+    factor = balanced_factor(ys, toy.yt, 2, 0.5)
     Z = X @ components(linear_space(X, dual=False), X, factor, 1e-10, 2, "unit")
     for c in (0, 1):
         np.testing.assert_allclose(Z[:60][ys == c].mean(0), Z[60:][toy.yt == c].mean(0), atol=1e-4)
 
 
 def test_a_class_that_nobody_is_guessed_to_be_leaves_no_trace():
-    factor = joint_factor(np.array([0, 0, 1, 2]), np.array([0, 2, 2]), 3)
+    factor = np.sqrt(2) * balanced_factor(np.array([0, 0, 1, 2]), np.array([0, 2, 2]), 3, 0.5)
     np.testing.assert_array_equal(factor[:, 2], 0)
     np.testing.assert_allclose(factor[:, 1], [0.5, 0.5, 0, 0, -1, 0, 0])
     np.testing.assert_allclose(factor[:, 0], np.sqrt(3) * np.r_[np.full(4, 0.25), np.full(3, -1 / 3)])

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh, eigvalsh
+from scipy.linalg import eigh
+from scipy.sparse.linalg import ArpackError, eigsh
 
 from transfermap.math.kernels import rbf
 from transfermap.math.linalg import Array, row_space
@@ -25,6 +26,7 @@ _CHANCE = 10
 _BLOCK = 4096
 _MOST, _ENOUGH = 100, 0.99
 _NOISE = 1e-12  # eigenvalues below this share of the largest are rounding
+_FEW = 8  # Lanczos where less than one eigenvector in this many is wanted
 
 
 class Space(NamedTuple):
@@ -75,16 +77,44 @@ def kernel_space(X: Array, gamma: float) -> Space:
     return Space(X, gamma, np.eye(len(X)), centred.T @ centred)
 
 
+def nystroem_features(X: Array, landmarks: Array, gamma: float) -> tuple[Space, Array]:
+    """Features whose products are the Gaussian kernel as ``landmarks`` (m, d) see it, and their sum of ff', (r, r)."""
+    flat = Space(landmarks, gamma, nystroem_map(landmarks, gamma), np.empty((0, 0)))
+    second, first = moments_of(flat, X, np.ones(len(X)))
+    return flat._replace(scatter=second - np.outer(first, first) / len(X)), second
+
+
 def nystroem_space(X: Array, landmarks: Array, gamma: float) -> Space:
     """The Gaussian kernel as ``landmarks`` (m, d) see it (Nystroem): time n m^2, memory m^2."""
-    white = nystroem_map(landmarks, gamma)
-    second, first = _moments(X, landmarks, gamma)
-    G, mean = white.T @ second @ white, white.T @ first
-    # W = F G^-1 b is the shortest W with F'W = b: measuring b by G^(-1/2) makes the penalty on W the plain norm
+    return coefficient_space(*nystroem_features(X, landmarks, gamma))[0]
+
+
+def moments_of(space: Space, X: Array, w: Array) -> tuple[Array, Array]:
+    """The sums over rows of w f f' and of w f, (r, r) and (r,), with the space's features f and weights ``w`` (n,)."""
+    width = len(space.basis)
+    second, first = np.zeros((width, width)), np.zeros(width)
+    for rows in _blocks(len(X)):
+        F = _raw(X[rows], space.landmarks, space.gamma)
+        half = F * np.sqrt(w[rows])[:, None]
+        second += half.T @ half
+        first += w[rows] @ F
+    return space.basis.T @ second @ space.basis, space.basis.T @ first
+
+
+def coefficient_space(space: Space, G: Array) -> tuple[Space, Array]:
+    """From directions b, penalised themselves, to b = F'W with the penalty W'R^-1 W on a coefficient W for each row.
+
+    With ``G`` (r, r) = F'RF, the best W that gives b is RF G^-1 b, whose penalty b'G^-1 b is the plain norm after
+    b = G^(1/2) v. Also returns D (d or m, r'), with W = R raw(X) D v.
+    """
     values, vectors = np.linalg.eigh(G)
-    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    scatter = root @ (G - np.outer(mean, mean) / len(X)) @ root
-    return Space(landmarks, gamma, white @ root, (scatter + scatter.T) / 2)
+    kept = values > max(values[-1], 0) * _NOISE
+    kept[-1] = True
+    lengths, vectors = np.sqrt(np.maximum(values[kept], np.finfo(float).tiny)), vectors[:, kept]
+    root = vectors * lengths
+    scatter = root.T @ space.scatter @ root
+    changed = Space(space.landmarks, space.gamma, space.basis @ root, (scatter + scatter.T) / 2)
+    return changed, space.basis @ (vectors / lengths)
 
 
 def domain_factor(n_source: int, n_target: int) -> Array:
@@ -120,15 +150,25 @@ def components(space: Space, X: Array, factor: Array, reg: float, k: int | None,
         Relative length of the components: a'a = 1, a'(EE' + reg I)a = 1, or equal variance. The whole is then scaled so
         that their variance over the training rows is 1 on average.
     """
-    E = _pull(space, X, factor / np.sqrt(np.linalg.norm(factor.T @ factor)))
-    penalty = E @ E.T + reg * np.eye(len(E))
-    quotient, vectors = _leading(space.scatter, penalty, k or _MOST)
+    E = pull(space, X, unit_norm(factor))
+    quotient, vectors = leading(space.scatter, E, reg, k or _MOST)
     if k is None:
-        vectors = _worthwhile(quotient, vectors, space.scatter, E, reg)
+        vectors = worthwhile(quotient, vectors, space.scatter, E, reg)
+    return scaled(space, vectors, len(X), scale)
+
+
+def scaled(space: Space, vectors: Array, n: int, scale: Scale) -> Array:
+    """Solutions (r, k) as a projection (d or m, k), of the lengths that ``scale`` names, signs settled."""
     directions = vectors / np.linalg.norm(vectors, axis=0) if scale == "unit" else vectors
-    variance = np.einsum("rk,rk->k", directions, space.scatter @ directions) / len(X)
+    variance = np.einsum("rk,rk->k", directions, space.scatter @ directions) / n
     size = variance if scale == "constraint" else np.full_like(variance, variance.mean())
     return _oriented(space.basis @ (directions / np.sqrt(np.where(size > 0, size, 1))))
+
+
+def unit_norm(factor: Array) -> Array:
+    """``factor`` (n, q) scaled such that factor factor' has Frobenius norm one; as it is where it is zero."""
+    size = np.sqrt(np.linalg.norm(factor.T @ factor))
+    return factor / size if size > 0 else factor
 
 
 def chance_penalty(space: Space, X: Array, n_source: int) -> float:
@@ -136,11 +176,15 @@ def chance_penalty(space: Space, X: Array, n_source: int) -> float:
 
     Between two samples of one distribution, the scaled discrepancy of a direction is its variance within the domains.
     """
-    factor = domain_factor(n_source, len(X) - n_source)
-    between = _pull(space, X, factor / np.linalg.norm(factor))
-    top = len(between) - 1
-    within = float(eigvalsh(space.scatter - between @ between.T, subset_by_index=[top, top])[0]) / len(X)
+    between = pull(space, X, unit_norm(domain_factor(n_source, len(X) - n_source)))
+    within = float(_largest(space.scatter - between @ between.T, 1)[0][0]) / len(X)
     return _CHANCE * within if within > 0 else 1.0
+
+
+def pull(space: Space, X: Array, factor: Array) -> Array:
+    """Features' * factor, (r, q)."""
+    total = sum(_raw(X[rows], space.landmarks, space.gamma).T @ factor[rows] for rows in _blocks(len(X)))
+    return space.basis.T @ total
 
 
 def pick_landmarks(Xs: Array, Xt: Array, m: int, seed: int) -> Array:
@@ -151,14 +195,23 @@ def pick_landmarks(Xs: Array, Xt: Array, m: int, seed: int) -> Array:
     return np.concatenate([X[np.sort(rng.choice(len(X), share, replace=False))] for X, share in shares])
 
 
-def _leading(B: Array, A: Array, k: int) -> tuple[Array, Array]:
-    """The k largest solutions of ``B v = w A v``, fewer where the others are rounding; at least one."""
-    w, V = eigh(B, A, subset_by_index=[max(len(B) - k, 0), len(B) - 1])
-    kept = np.flatnonzero(w > max(w[-1], 0) * _NOISE)[::-1] if w[-1] > 0 else np.array([-1])
-    return w[kept], V[:, kept]
+def leading(B: Array, E: Array, reg: float, k: int) -> tuple[Array, Array]:
+    """The k largest solutions of ``B v = w (EE' + reg I) v``, fewer where the others are rounding; at least one.
+
+    The penalty differs from a multiple of the identity in the few directions of E (r, q) only, and so does its root.
+    """
+    U, s, _ = np.linalg.svd(E, full_matrices=False)
+    shrink = 1 - np.sqrt(reg / (reg + s**2))
+
+    def eased(V: Array) -> Array:
+        return (V - (U * shrink) @ (U.T @ V)) / np.sqrt(reg)
+
+    w, V = _largest(eased(eased(B).T), k)
+    kept = w > w[0] * _NOISE if w[0] > 0 else np.arange(len(w)) == 0
+    return w[kept], eased(V[:, kept])
 
 
-def _worthwhile(quotient: Array, vectors: Array, B: Array, E: Array, reg: float) -> Array:
+def worthwhile(quotient: Array, vectors: Array, B: Array, E: Array, reg: float) -> Array:
     """Of the leading directions (r, k) those that hold nearly all of tr((EE' + reg I)^-1 B) and do not tell domains."""
     inner = np.linalg.solve(reg * np.eye(E.shape[1]) + E.T @ E, E.T @ B @ E)  # Woodbury
     total = float(np.trace(B) - np.trace(inner)) / reg
@@ -167,27 +220,28 @@ def _worthwhile(quotient: Array, vectors: Array, B: Array, E: Array, reg: float)
     return vectors[:, alike] if alike.any() else vectors[:, :1]
 
 
+def _largest(S: Array, k: int) -> tuple[Array, Array]:
+    """The (at most) k largest eigenvalues of a symmetric matrix, falling, and their vectors."""
+    n = len(S)
+    if k * _FEW < n:
+        try:
+            # a start drawn for its size alone: the result is the same at every call
+            values, vectors = eigsh(S, k, which="LA", v0=np.random.default_rng(n).normal(size=n))
+        except ArpackError:  # such as a matrix of zeros
+            pass
+        else:
+            falling = np.argsort(-values)
+            return values[falling], vectors[:, falling]
+    values, vectors = eigh(S, subset_by_index=[max(n - k, 0), n - 1])
+    return values[::-1], vectors[:, ::-1]
+
+
 def _blocks(n: int) -> Iterator[slice]:
     return (slice(start, start + _BLOCK) for start in range(0, n, _BLOCK))
 
 
 def _raw(X: Array, landmarks: Array | None, gamma: float) -> Array:
     return np.asarray(X, dtype=np.float64) if landmarks is None else rbf(X, landmarks, gamma)
-
-
-def _moments(X: Array, landmarks: Array, gamma: float) -> tuple[Array, Array]:
-    second, first = np.zeros((len(landmarks), len(landmarks))), np.zeros(len(landmarks))
-    for rows in _blocks(len(X)):
-        K = rbf(X[rows], landmarks, gamma)
-        second += K.T @ K
-        first += K.sum(axis=0)
-    return second, first
-
-
-def _pull(space: Space, X: Array, factor: Array) -> Array:
-    """Features' * factor, (r, q)."""
-    total = sum(_raw(X[rows], space.landmarks, space.gamma).T @ factor[rows] for rows in _blocks(len(X)))
-    return space.basis.T @ total
 
 
 def _oriented(projection: Array) -> Array:

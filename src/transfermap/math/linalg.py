@@ -1,4 +1,4 @@
-"""Covariances and their powers, stable for few rows and for float32."""
+"""Covariances, their powers and their axes, stable for few rows and for float32."""
 
 from __future__ import annotations
 
@@ -40,3 +40,26 @@ def row_space(X: Array) -> tuple[Array, Array]:
         return vectors, lengths
     axes = X.T @ vectors
     return axes / np.maximum(np.linalg.norm(axes, axis=0), np.finfo(np.float64).tiny), lengths
+
+
+def principal_axes(X: Array) -> tuple[Array, Array, Array]:
+    """Mean (d,), principal axes (d, r), largest entries positive, and each one's share of the variance (r,)."""
+    mean = X.mean(axis=0, dtype=np.float64)
+    axes, lengths = row_space(X - mean)
+    largest = np.argmax(np.abs(axes), axis=0)
+    signs = np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1, 1)
+    total = (lengths**2).sum()
+    return mean, axes * signs, lengths**2 / total if total > 0 else np.ones(1)
+
+
+def axes_for_share(shares: Array, wanted: float) -> int:
+    """How many leading axes explain ``wanted`` of the variance."""
+    return min(int(np.searchsorted(np.cumsum(shares), wanted * (1 - 1e-12))) + 1, len(shares))
+
+
+def coral_map(Xs: Array, Xt: Array, reg: float) -> tuple[Array, Array]:
+    """The affine map ``x -> x A + b`` with which the source gets the target's mean and regularised covariance."""
+    (ms, Cs), (mt, Ct) = moments(Xs), moments(Xt)
+    ridge = reg * np.trace(Cs + Ct) / (2 * len(Cs)) * np.eye(len(Cs))
+    A = spd_power(Cs + ridge, -0.5) @ spd_power(Ct + ridge, 0.5)
+    return A, mt - ms @ A

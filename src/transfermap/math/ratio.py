@@ -1,20 +1,107 @@
-"""How much more common a row is in the target than in the source, from a rule that tells the two apart."""
+"""How much more common a row is in the target than in the source: what the ways to find out have in common.
+
+Also the simplest of these ways, a rule that tells the two domains apart. Everything here depends on what the rows hold,
+not on the order that they come in.
+"""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from transfermap.math.kernels import median_bandwidth
 from transfermap.math.linalg import Array
 
+_BLOCK = 4096
+_MEDIAN_ROWS = 500
+_FACTORS = 2.0 ** np.arange(-3, 5)
 
-def log_ratio(Xs: Array, Xt: Array, C: float = 1.0, folds: int = 5) -> Array:
+
+class KernelRatio(NamedTuple):
+    """The function ``r(x) = min(sum_l exp(log_coef_l - gamma |x - centres_l|^2), cap)``.
+
+    ``centres`` (m, d) are target rows; ``log_coef`` (m,) is -inf where a coefficient is 0.
+    """
+
+    centres: Array
+    gamma: float
+    log_coef: Array
+    cap: float = np.inf
+
+
+def log_kernel_ratio(X: Array, ratio: KernelRatio) -> Array:
+    """``log r(x)`` at rows ``X`` (n, d), also ones never seen; (n,). Finite where r itself would round to 0.
+
+    Examples
+    --------
+    >>> ratio = KernelRatio(np.zeros((1, 1)), 1.0, np.zeros(1))
+    >>> log_kernel_ratio(np.array([[0.0], [2.0], [50.0]]), ratio).tolist()
+    [0.0, -4.0, -2500.0]
+    """
+    logs = np.empty(len(X))
+    kept = ratio.log_coef > -np.inf
+    for rows in blocks(len(X)):
+        L = -ratio.gamma * squared_distances(X[rows], ratio.centres)[:, kept] + ratio.log_coef[kept]
+        logs[rows] = log_sum(L, axis=1)
+    return np.minimum(logs, np.log(ratio.cap))
+
+
+def log_coefficients(coef: Array) -> Array:
+    """Logarithms of coefficients >= 0, -inf for 0."""
+    logs: Array = np.log(coef, out=np.full(len(coef), -np.inf), where=coef > 0)
+    return logs
+
+
+def log_sum(L: Array, axis: int) -> Array:
+    """``log(sum(exp(L)))`` along an axis without overflow or underflow; ``L`` (n, m) is overwritten."""
+    top = L.max(axis=axis, keepdims=True)
+    L -= top
+    total: Array = np.log(np.exp(L, out=L).sum(axis=axis)) + top.squeeze(axis)
+    return total
+
+
+def squared_distances(X: Array, centres: Array) -> Array:
+    """Squared distances (n, m) in float64, taken about the centres' mean: columns far from 0 do no harm."""
+    mean = centres.mean(axis=0, dtype=np.float64)
+    D: Array = euclidean_distances(X - mean, centres - mean, squared=True)
+    return D
+
+
+def blocks(n: int) -> Iterator[slice]:
+    """Slices of at most 4,096 rows that cover n."""
+    return (slice(start, start + _BLOCK) for start in range(0, n, _BLOCK))
+
+
+def draw_rows(X: Array, m: int, seed: int = 0) -> Array:
+    """Indices of ``m`` rows (all, where there are fewer), drawn by ``seed`` without putting any back.
+
+    What is drawn are ranks along a direction, so the same rows in another order give the same choice.
+    """
+    rng = np.random.default_rng([seed, 1])
+    ranks = np.sort(rng.choice(X.shape[0], min(m, X.shape[0]), replace=False))
+    return np.argsort(_along(X, seed), kind="stable")[ranks]
+
+
+def try_gammas(Xs: Array, Xt: Array) -> tuple[float, ...]:
+    """Eight kernels to choose from, widest first: 1 / (2 s^2), s from 16 down to 1/8 times the usual width.
+
+    The usual s^2 is half the median squared distance between rows.
+    """
+    half = median_bandwidth(np.concatenate([X[draw_rows(X, _MEDIAN_ROWS)] for X in (Xs, Xt)]))
+    return tuple(float(1 / (2 * half * factor**2)) for factor in _FACTORS[::-1])
+
+
+def log_ratio(Xs: Array, Xt: Array, C: float = 1.0, folds: int = 5, squares: bool = False) -> Array:
     """``log p_t(x) / p_s(x)`` at every source row, by logistic rules that never saw the row; (n_source,).
 
     Parameters
@@ -24,20 +111,33 @@ def log_ratio(Xs: Array, Xt: Array, C: float = 1.0, folds: int = 5) -> Array:
         Inverse penalty of the logistic rule, on columns of variance one.
     folds : int
         At least 2; fewer are used where a domain has fewer rows.
+    squares : bool
+        Whether the rule also sees the columns' squares, as it must where the domains differ in spread.
     """
-    X = sparse.vstack([Xs, Xt], format="csr") if sparse.issparse(Xs) else np.concatenate([Xs, Xt])
+    thin = sparse.issparse(Xs)
+    X = sparse.vstack([Xs, Xt], format="csr") if thin else np.concatenate([Xs, Xt])
     side = np.repeat([0, 1], [Xs.shape[0], Xt.shape[0]])
     count = min(folds, Xs.shape[0], Xt.shape[0])
-    fold = np.concatenate([_stripes(Xs, count), _stripes(Xt, count)])
+    fold = np.concatenate([stripes(Xs, count), stripes(Xt, count)])
     odds = np.empty(Xs.shape[0])
     for k in range(count):
-        rule = make_pipeline(StandardScaler(with_mean=not sparse.issparse(X)), LogisticRegression(C=C, max_iter=1000))
+        rule = _rule(C, squares, thin)
         with warnings.catch_warnings():
             # a fit that stopped early is still a rule that never saw the rows it judges
             warnings.simplefilter("ignore", ConvergenceWarning)
             rule.fit(X[fold != k], side[fold != k])
         odds[fold[: len(odds)] == k] = rule.decision_function(Xs[fold[: len(odds)] == k])
     return odds + np.log(Xs.shape[0] / Xt.shape[0])
+
+
+def _rule(C: float, squares: bool, thin: bool) -> Pipeline:
+    scale = StandardScaler(with_mean=not thin)
+    wider = (scale, FunctionTransformer(_with_squares, accept_sparse=True)) if squares else ()
+    return make_pipeline(*wider, clone(scale), LogisticRegression(C=C, max_iter=1000))
+
+
+def _with_squares(X: Any) -> Any:
+    return sparse.hstack([X, X.multiply(X)], format="csr") if sparse.issparse(X) else np.hstack([X, X**2])
 
 
 def ratio_weights(logs: Array, tau: float = 1.0, clip: float = 1.0) -> Array:
@@ -48,12 +148,17 @@ def ratio_weights(logs: Array, tau: float = 1.0, clip: float = 1.0) -> Array:
     return w / w.mean()
 
 
-def _stripes(X: Array, count: int) -> Array:
+def stripes(X: Array, count: int) -> Array:
     """A fold for each row, by its rank along a fixed direction.
 
     The folds then depend on what the rows hold, not on their order, and where both domains hold the same rows, equal
     rows fall into the same fold: none is learnt from and judged at once.
     """
-    along = X @ np.random.default_rng(0).normal(size=X.shape[1])
-    rank = np.argsort(np.argsort(along, kind="stable"), kind="stable")
+    rank = np.argsort(np.argsort(_along(X, 0), kind="stable"), kind="stable")
     return rank % count
+
+
+def _along(X: Array, seed: int) -> Array:
+    """Where each row lies along a direction drawn by ``seed``, (n,)."""
+    along: Array = X @ np.random.default_rng(seed).normal(size=X.shape[1])
+    return along

@@ -1,17 +1,46 @@
-"""What TCA and JDA share: the choice of features."""
+"""What the methods that project onto components share: the choice of features, the knobs and the map."""
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, Protocol, TypeVar, dataclass_transform
 
 import numpy as np
+from sklearn.preprocessing import normalize
 
-from transfermap.math.components import Space, kernel_space, linear_space, nystroem_space, pick_landmarks
+from transfermap.card import knob
+from transfermap.math.components import (
+    Scale,
+    Space,
+    chance_penalty,
+    components,
+    embed,
+    kernel_space,
+    linear_space,
+    nystroem_space,
+    pick_landmarks,
+)
 from transfermap.math.kernels import median_bandwidth
 from transfermap.math.linalg import Array
+from transfermap.roles import Adapter
 
 Kernel = Literal["rbf", "linear", "primal"]
 KERNELS = ("rbf", "linear", "primal")
+SCALES = ("unit", "regularizer", "constraint")
+T = TypeVar("T")
+
+
+class Solve(Protocol):
+    """From the factor (n, q) of a discrepancy to the projection that makes it small."""
+
+    def __call__(self, *, factor: Array) -> Array: ...
+
+
+@dataclass_transform(eq_default=False, kw_only_default=True, field_specifiers=(knob,))
+def knobs_below(cls: type[T]) -> type[T]:
+    """Make an abstract class hand its knobs to the methods below it."""
+    return dataclass(eq=False, repr=False, kw_only=True)(cls)
 
 
 def feature_space(
@@ -26,3 +55,36 @@ def feature_space(
     if len(X) <= max_exact:
         return kernel_space(X, gamma)
     return nystroem_space(X, pick_landmarks(Xs, Xt, landmarks, seed), gamma)
+
+
+@knobs_below
+class Projection(Adapter):
+    """One map for both domains, onto components that a subclass finds and hands to ``_keep``."""
+
+    n_components: int | None = knob(None, low=1, none=True)
+    kernel: Kernel = knob("linear", choices=KERNELS)
+    gamma: float | None = knob(None, above=0, none=True)
+    reg: float | None = knob(None, above=0, none=True)
+    scale: Scale = knob("unit", choices=SCALES)
+    normalize: bool = knob(False, choices=(True, False))
+    max_exact: int = knob(2000, low=0)
+    landmarks: int = knob(1000, low=2)
+    random_state: int = knob(0, low=0)
+
+    def _space(self, Xs: Array, Xt: Array) -> Space:
+        return feature_space(Xs, Xt, self.kernel, self.gamma, self.max_exact, self.landmarks, self.random_state)
+
+    def _solver(self, space: Space, Xs: Array, Xt: Array) -> Solve:
+        X = np.concatenate([Xs, Xt])
+        reg = chance_penalty(space, X, len(Xs)) if self.reg is None else self.reg
+        return partial(components, space, X, reg=reg, k=self.n_components, scale=self.scale)
+
+    def _keep(self, space: Space, projection: Array) -> None:
+        self.projection_, self.landmarks_, self.gamma_ = projection, space.landmarks, space.gamma
+
+    def _map_source(self, X: Array) -> Array:
+        Z = embed(X, self.landmarks_, self.gamma_, self.projection_)
+        return normalize(Z) if self.normalize else Z
+
+    def _map_target(self, X: Array) -> Array:
+        return self._map_source(X)

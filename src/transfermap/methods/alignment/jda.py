@@ -2,43 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-from sklearn.metrics import pairwise_distances_argmin
-from sklearn.preprocessing import normalize
+from functools import partial
 
-from transfermap.card import Card, knob, method
-from transfermap.math.components import Scale, Space, chance_penalty, class_factor, components, domain_factor, embed
+from transfermap.card import Card, method
 from transfermap.math.linalg import Array
-from transfermap.methods.alignment._shared import KERNELS, Kernel, feature_space
-from transfermap.roles import Adapter
-
-
-def joint_factor(ys: Array, guess: Array, n_classes: int) -> Array:
-    """The factor of C M_0 + sum_c M_c, (n, C + 1): the domains' means, and those of each class; labels 0 ... C - 1."""
-    whole = domain_factor(len(ys), len(guess)) * np.sqrt(n_classes)
-    return np.concatenate([whole, class_factor(ys, guess, n_classes)], axis=1)
-
-
-def nearest_labels(Zs: Array, ys: Array, Zt: Array) -> Array:
-    """Each target row's label by its nearest source row, all rows scaled to length one; (n_target,)."""
-    return ys[pairwise_distances_argmin(normalize(Zt), normalize(Zs))]
-
-
-def joint_components(
-    space: Space, Xs: Array, ys: Array, Xt: Array, reg: float | None, k: int | None, scale: Scale, max_iter: int
-) -> tuple[Array, Array, int]:
-    """Projection, guessed target labels (0 ... C - 1) and rounds taken, when the guess no longer changes."""
-    X, factor, guess = np.concatenate([Xs, Xt]), domain_factor(len(Xs), len(Xt)), None
-    reg = chance_penalty(space, X, len(Xs)) if reg is None else reg
-    for rounds in range(1, max_iter + 1):  # noqa: B007
-        projection = components(space, X, factor, reg, k, scale)
-        Zs, Zt = (embed(half, space.landmarks, space.gamma, projection) for half in (Xs, Xt))
-        previous, guess = guess, nearest_labels(Zs, ys, Zt)
-        if previous is not None and np.array_equal(guess, previous):
-            break
-        factor = joint_factor(ys, guess, ys.max() + 1)
-    assert guess is not None
-    return projection, guess, rounds
+from transfermap.methods.alignment._joint import Factors, JointProjection, balanced_factor
 
 
 @method(
@@ -55,7 +23,7 @@ def joint_components(
             "Find components in which also the means of each class agree; guess again, until the guess stays.",
         ),
         solver="alternates a symmetric generalised eigenproblem and 1-nearest-neighbour labels",
-        cost="a round: TCA's time plus n_s n_t k for the neighbours; memory n d + m^2, m landmarks or columns",
+        cost="a round: TCA's time plus min(n_s, 10000) n_t k for neighbours; memory n d + m^2, m landmarks or columns",
         assumes=(
             "after a common map, both the rows and each class's rows have the same mean in both domains",
             "the first guess of the target's labels is mostly right",
@@ -71,7 +39,7 @@ def joint_components(
         by_default=True,
     )
 )
-class JDA(Adapter):
+class JDA(JointProjection):
     r"""Project both domains onto components in which they agree as a whole and class by class.
 
     .. math:: \min_A \sum_{c=0}^{C} \operatorname{tr}(A^\top F M_c F^\top A) + \lambda \lVert A\rVert_F^2
@@ -102,14 +70,18 @@ class JDA(Adapter):
         Relative length of the components, as in TCA; "unit" is what the published numbers were made with.
     normalize : bool, default=True
         Whether to return rows of length one, as the paper does. The guesses are always made on such rows.
+    start : {"marginal", "nearest"}, default="marginal"
+        The first round aligns the domains as a whole, as in the paper, or at once the classes as the nearest source
+        rows suggest them.
     max_iter : int, default=10
-        Most rounds; it stops before when the guess stays.
+        Most rounds; it stops before when the guess stays. Above 10,000 source rows, neighbours are sought among 10,000
+        of them, drawn with ``random_state`` from each class.
     max_exact : int, default=2000
         Up to this many rows in all, the RBF kernel is exact.
     landmarks : int, default=1000
         Above it, the number of rows, drawn from both domains, through which the RBF kernel is seen (Nystroem).
     random_state : int, default=0
-        Draws the landmarks, and the rows of the median above 1,000.
+        Draws the landmarks, the rows of the median above 1,000, and the neighbours above 10,000.
 
     Attributes
     ----------
@@ -137,31 +109,5 @@ class JDA(Adapter):
     doi:10.1109/ICCV.2013.274
     """
 
-    labels_needed = True
-
-    n_components: int | None = knob(None, low=1, none=True)
-    kernel: Kernel = knob("linear", choices=KERNELS)
-    gamma: float | None = knob(None, above=0, none=True)
-    reg: float | None = knob(None, above=0, none=True)
-    scale: Scale = knob("unit", choices=("unit", "regularizer", "constraint"))
-    normalize: bool = knob(True, choices=(True, False))
-    max_iter: int = knob(10, low=1)
-    max_exact: int = knob(2000, low=0)
-    landmarks: int = knob(1000, low=2)
-    random_state: int = knob(0, low=0)
-
-    def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
-        classes, codes = np.unique(np.asarray(ys), return_inverse=True)
-        space = feature_space(Xs, Xt, self.kernel, self.gamma, self.max_exact, self.landmarks, self.random_state)
-        self.projection_, guess, self.n_iter_ = joint_components(
-            space, Xs, codes, Xt, self.reg, self.n_components, self.scale, self.max_iter
-        )
-        self.landmarks_, self.gamma_ = space.landmarks, space.gamma
-        self.guess_ = classes[guess]
-
-    def _map_source(self, X: Array) -> Array:
-        Z = embed(X, self.landmarks_, self.gamma_, self.projection_)
-        return normalize(Z) if self.normalize else Z
-
-    def _map_target(self, X: Array) -> Array:
-        return self._map_source(X)
+    def _factors(self, Xs: Array, ys: Array, Xt: Array, n_classes: int) -> Factors:
+        return partial(balanced_factor, ys, n_classes=n_classes, mu=0.5)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from transfermap.card import Card, knob, method
-from transfermap.math.components import Scale, chance_penalty, components, domain_factor, embed
+from transfermap.math.components import domain_factor
 from transfermap.math.linalg import Array
-from transfermap.methods.alignment._shared import KERNELS, Kernel, feature_space
-from transfermap.roles import Adapter
+from transfermap.methods.alignment._shared import KERNELS, Kernel, Projection
 
 
 @method(
@@ -40,7 +37,7 @@ from transfermap.roles import Adapter
         by_default=True,
     )
 )
-class TCA(Adapter):
+class TCA(Projection):
     r"""Project both domains onto components in which their means agree and the rows still vary.
 
     .. math:: \min_W \operatorname{tr}(W^\top K L K W) + \mu \operatorname{tr}(W^\top W)
@@ -74,6 +71,8 @@ class TCA(Adapter):
         Relative length of the components: W's columns of length 1 (what the published numbers were made with), of
         length 1 in the objective's own metric, or components of equal variance (the constraint as printed). The
         embedding as a whole always has variance 1 per component on average.
+    normalize : bool, default=False
+        Whether to return rows of length one.
     max_exact : int, default=2000
         Up to this many rows in all, the RBF kernel is exact.
     landmarks : int, default=1000
@@ -102,24 +101,8 @@ class TCA(Adapter):
     doi:10.1109/TNN.2010.2091281
     """
 
-    n_components: int | None = knob(None, low=1, none=True)
     kernel: Kernel = knob("primal", choices=KERNELS)
-    gamma: float | None = knob(None, above=0, none=True)
-    reg: float | None = knob(None, above=0, none=True)
-    scale: Scale = knob("unit", choices=("unit", "regularizer", "constraint"))
-    max_exact: int = knob(2000, low=0)
-    landmarks: int = knob(1000, low=2)
-    random_state: int = knob(0, low=0)
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
-        space = feature_space(Xs, Xt, self.kernel, self.gamma, self.max_exact, self.landmarks, self.random_state)
-        X, e = np.concatenate([Xs, Xt]), domain_factor(len(Xs), len(Xt))
-        reg = chance_penalty(space, X, len(Xs)) if self.reg is None else self.reg
-        self.projection_ = components(space, X, e, reg, self.n_components, self.scale)
-        self.landmarks_, self.gamma_ = space.landmarks, space.gamma
-
-    def _map_source(self, X: Array) -> Array:
-        return embed(X, self.landmarks_, self.gamma_, self.projection_)
-
-    def _map_target(self, X: Array) -> Array:
-        return embed(X, self.landmarks_, self.gamma_, self.projection_)
+        space, e = self._space(Xs, Xt), domain_factor(len(Xs), len(Xt))
+        self._keep(space, self._solver(space, Xs, Xt)(factor=e))

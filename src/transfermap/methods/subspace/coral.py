@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from transfermap.card import Card, knob, method
-from transfermap.math.linalg import Array, moments, spd_power
+from transfermap.math.linalg import Array, coral_map
 from transfermap.roles import Adapter
-
-
-def coral_map(Xs: Array, Xt: Array, reg: float) -> tuple[Array, Array]:
-    """The affine map ``x -> x A + b`` with which the source gets the target's mean and regularised covariance."""
-    (ms, Cs), (mt, Ct) = moments(Xs), moments(Xt)
-    ridge = reg * np.trace(Cs + Ct) / (2 * len(Cs)) * np.eye(len(Cs))
-    A = spd_power(Cs + ridge, -0.5) @ spd_power(Ct + ridge, 0.5)
-    return A, mt - ms @ A
 
 
 @method(

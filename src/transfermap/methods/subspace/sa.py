@@ -2,26 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from transfermap.card import Card, knob, method
-from transfermap.math.linalg import Array, row_space
+from transfermap.math.linalg import Array, axes_for_share, principal_axes
 from transfermap.roles import Adapter
-
-
-def principal_axes(X: Array) -> tuple[Array, Array, Array]:
-    """Mean (d,), principal axes (d, r), largest entries positive, and each one's share of the variance (r,)."""
-    mean = X.mean(axis=0, dtype=np.float64)
-    axes, lengths = row_space(X - mean)
-    largest = np.argmax(np.abs(axes), axis=0)
-    signs = np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1, 1)
-    total = (lengths**2).sum()
-    return mean, axes * signs, lengths**2 / total if total > 0 else np.ones(1)
-
-
-def axes_for_share(shares: Array, wanted: float) -> int:
-    """How many leading axes explain ``wanted`` of the variance."""
-    return min(int(np.searchsorted(np.cumsum(shares), wanted * (1 - 1e-12))) + 1, len(shares))
 
 
 @method(

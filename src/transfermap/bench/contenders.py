@@ -1,0 +1,196 @@
+"""Who competes: methods of the map with their knobs, and the honest baselines, as the commands spell them."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
+from sklearn.utils import get_tags
+
+from transfermap.bench.baselines import BASELINES, baseline
+from transfermap.bench.datasets import Rows
+from transfermap.bench.files import Array
+from transfermap.bench.kernelrls import KernelRLS
+from transfermap.card import check_knobs, find, keys
+from transfermap.data.arrays import densify
+from transfermap.roles import Adapted, Learner
+from transfermap.split import stacked
+from transfermap.verdict.estimators import estimator
+
+OWN = "own"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A method or baseline with its knobs."""
+
+    key: str
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def spelled(self) -> str:
+        """How a command names it: ``jda:kernel=linear,n_components=20``, the knobs in the order of their names."""
+        return spell(self.key, self.knobs)
+
+
+def spell(key: str, knobs: Mapping[str, Any]) -> str:
+    """A method and its knobs in one word.
+
+    Examples
+    --------
+    >>> from transfermap.bench.contenders import spell
+    >>> spell("jda", {"n_components": 20, "kernel": "linear"})
+    'jda:kernel=linear,n_components=20'
+    """
+    told = ",".join(f"{name}={_told(value)}" for name, value in sorted(knobs.items()))
+    return f"{key}:{told}" if told else key
+
+
+def _told(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def contenders(text: str) -> list[Contender]:
+    """What a command names: ``"tca,jda:n_components=20,kernel=linear"`` is two methods, the second with two knobs.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method or knob, or a knob's value is out of its bounds.
+
+    Examples
+    --------
+    >>> from transfermap.bench.contenders import contenders
+    >>> [c.spelled for c in contenders("tca,jda:n_components=20,kernel=linear")]
+    ['tca', 'jda:kernel=linear,n_components=20']
+    """
+    # a comma parts methods, unless a knob follows it
+    parts = [part.strip() for part in re.split(r",(?!\s*\w+\s*=)", text)]
+    return [_contender(part) for part in parts if part]
+
+
+def _contender(part: str) -> Contender:
+    key, _, told = part.partition(":")
+    knobs: dict[str, Any] = {}
+    for setting in filter(None, told.split(",")):
+        name, equals, value = (piece.strip() for piece in setting.partition("="))
+        if not equals or not name:
+            raise ValueError(f"{setting!r} in {part!r} is no knob; expected name=value, as in jda:n_components=20")
+        knobs[name] = _value(value)
+    return check_contender(Contender(key.strip().lower(), knobs))
+
+
+def _value(text: str) -> Any:
+    """A number, true, false, none, or a word."""
+    named = {"none": None, "null": None, "true": True, "false": False}
+    if text.lower() in named:
+        return named[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def check_contender(contender: Contender) -> Contender:
+    """The contender itself, if its method and knobs exist and the knobs are within their bounds."""
+    key, knobs = contender.key, contender.knobs
+    if key not in BASELINES and key not in keys():
+        close = difflib.get_close_matches(key, [*BASELINES, *keys()], n=3)
+        near = f", did you mean {' or '.join(close)}?" if close else ""
+        raise ValueError(f"no method {key!r}{near} expected one of: {', '.join([*BASELINES, *keys()])}")
+    offered = _knobs(key)
+    for name in knobs:
+        if name == "estimator":
+            raise ValueError(f"{key}: the estimator is chosen by --estimator, it is no knob here")
+        if name not in offered:
+            raise ValueError(f"{key} has no knob {name!r}; it has: {', '.join(offered) or 'none'}")
+    if key not in BASELINES:
+        check_knobs(find(key)(**knobs))
+    return contender
+
+
+def _knobs(key: str) -> list[str]:
+    if key in BASELINES:
+        told = inspect.signature(BASELINES[key]).parameters.values()
+        return [p.name for p in told if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    return [f.name for f in fields(find(key)) if f.name != "estimator"]
+
+
+def takes_estimator(key: str) -> bool:
+    """Whether an estimator is trained after it; baselines and some methods are classifiers themselves."""
+    if key in BASELINES:
+        return False
+    cls = find(key)
+    return not issubclass(cls, Learner) or "estimator" in {f.name for f in fields(cls)}
+
+
+def classifier(name: str, seed: int = 0) -> Any:
+    """The classifier ``name``: ``nn``, ``linear-svm``, ``kernel-rls``, or one that ``adapt`` offers.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name; the message lists those that exist.
+    """
+    own = {
+        "nn": KNeighborsClassifier(1, algorithm="brute"),
+        "linear-svm": SVC(kernel="linear"),
+        "kernel-rls": KernelRLS(),
+    }
+    if name in own:
+        return own[name]
+    try:
+        return estimator(name, "classification", seed)
+    except ValueError as error:
+        raise ValueError(f"{error}, {', '.join(own)}") from None
+
+
+def predict(contender: Contender, after: str, rows: Rows, seed: int = 0) -> Array:
+    """What a contender says of the target's rows, whose labels it does not get.
+
+    Parameters
+    ----------
+    contender : Contender
+    after : str
+        The classifier trained after the method; no matter where it has its own.
+    rows : Rows
+        The task, its source rows as drawn.
+    seed : int
+        For methods and classifiers that draw at random.
+
+    Returns
+    -------
+    ndarray of shape (n_target,)
+    """
+    if contender.key in BASELINES:
+        return baseline(contender.key, rows.Xs, rows.ys, rows.Xt, **contender.knobs)
+    model = Adapted(_method(contender, seed), classifier(after if takes_estimator(contender.key) else "nn", seed))
+    Xs, Xt = rows.Xs, rows.Xt
+    if sparse.issparse(Xs) and not get_tags(model).input_tags.sparse:
+        Xs, Xt = (densify(X, f"what {contender.key} is given") for X in (Xs, Xt))
+    classes, codes = np.unique(rows.ys, return_inverse=True)
+    n = Xt.shape[0]
+    model.fit(
+        stacked(Xs, Xt),
+        np.concatenate([codes, np.full(n, -1)]),
+        sample_domain=np.concatenate([rows.domains, np.full(n, -1)]),
+    )
+    told: Array = classes[model.predict(Xt)]
+    return told
+
+
+def _method(contender: Contender, seed: int) -> Any:
+    cls = find(contender.key)
+    drawn = {"random_state": seed} if "random_state" in {f.name for f in fields(cls)} else {}
+    return cls(**drawn | dict(contender.knobs))

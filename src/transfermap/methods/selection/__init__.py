@@ -1,0 +1,1 @@
+"""Feature selection: keep or build the features that both domains share."""
