@@ -86,7 +86,9 @@ def test_words_that_go_with_the_same_pivots_come_to_lie_together():
     names = ["dull", "poor", "superb", "great", "tedious", "gripping", "flimsy", "sturdy"]
     found = model.correspondences(2, names)
     assert {pair[1:] for pair in found} == {("tedious", "flimsy"), ("gripping", "sturdy")}
-    assert all(pivot in ({"dull", "poor"} if source == "tedious" else {"superb", "great"}) for pivot, source, _ in found)
+    assert all(
+        pivot in ({"dull", "poor"} if source == "tedious" else {"superb", "great"}) for pivot, source, _ in found
+    )
     asked = model.correspondences(2, names, of="sturdy")
     assert {pivot for pivot, *_ in asked} == {"superb", "great"}
     assert {rest for _, *rest in map(tuple, asked) for rest in [tuple(rest)]} == {("gripping", "sturdy")}
@@ -148,7 +150,9 @@ def test_pivots_are_at_work_in_both_domains_and_ranked_by_information_or_frequen
     told = [mutual_info_score(y[:200], column) for column in on[:200].T]
     np.testing.assert_allclose(label_information(on[:200], y[:200]), told, atol=1e-12)
     thin = np.minimum(on, ~on)
-    shares = np.minimum(np.minimum(on[:200].sum(0), (~on[:200]).sum(0)), np.minimum(on[200:].sum(0), (~on[200:]).sum(0)))
+    shares = np.minimum(
+        np.minimum(on[:200].sum(0), (~on[:200]).sum(0)), np.minimum(on[200:].sum(0), (~on[200:]).sum(0))
+    )
     assert not thin.any()
     best = {"information": told, "frequency": shares}
     for rank, values in best.items():
