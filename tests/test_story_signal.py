@@ -87,8 +87,8 @@ def twenty_pivots():
 
 
 def test_in_the_news_signal_is_no_noun_and_in_the_paper_nothing_else(told):
-    _, y, domain, Xt, yt, signals, names = told
-    in_news = told[0][:, names.index("word=signal")].toarray().ravel()[domain > 0] > 0
+    X, y, domain, _, yt, signals, names = told
+    in_news = X[:, names.index("word=signal")].toarray().ravel()[domain > 0] > 0
     assert set(y[domain > 0][in_news]) == {"adjective"}
     assert set(yt[signals]) == {"noun"}
 
@@ -103,7 +103,7 @@ def test_signal_is_tagged_wrong_before_and_right_after(told):
 
 
 def test_it_is_the_pivots_that_do_it(told):
-    """With theta zero, with the pivots' columns gone, or with pivots dealt at random, "signal" stays wrong."""
+    """With theta zero, all else as it was, "signal" stays wrong."""
     Xt, signals = told[3], told[5]
     model = tagger(twenty_pivots(), told)
     model.adapter_.theta_[:] = 0

@@ -12,9 +12,10 @@ import pytest
 from transfermap.bench import tables
 from transfermap.bench.baselines import BASELINES
 from transfermap.bench.catalogue import Domain
+from transfermap.bench.datasets import Rows
 from transfermap.bench.preprocess import prepare
 from transfermap.bench.recipes import _two_fold_c, recipe
-from transfermap.bench.tables import Row, compute, draw, names, pair, published
+from transfermap.bench.tables import Row, compute, draw, names, place, published
 from transfermap.card import find
 from transfermap.cli import app
 from transfermap.report.tableview import agrees, table_view
@@ -63,11 +64,20 @@ def clouds(seed, shift=0.0, n=40):
     return Domain(rng.random((n, 5)) + y[:, None] + shift, y)
 
 
+def serve(monkeypatch, domains):
+    def load_task(name, source, target, data_dir, preprocess):
+        s, t = domains[source], domains[target]
+        return Rows(prepare(preprocess, s.X), s.y, prepare(preprocess, t.X), t.y, np.zeros(len(s.y), int))
+
+    monkeypatch.setattr(tables, "load_domains", lambda name, data_dir: domains)
+    monkeypatch.setattr(tables, "load_task", load_task)
+
+
 @pytest.fixture
 def small(monkeypatch):
     """A table of two tasks on made-up domains."""
     domains = {"alpha": clouds(0), "beta": clouds(1, 0.7)}
-    monkeypatch.setattr(tables, "load_domains", lambda name, data_dir: domains)
+    serve(monkeypatch, domains)
     rows = [
         Row(method="plain", prepare="none", paper=[50.0, float("nan")]),
         Row(method="coral", prepare="z", adapt="coral", knobs={"reg": 0.1}, classify="linear-svm"),
@@ -113,7 +123,7 @@ def test_the_labels_of_the_target_only_score(small, monkeypatch):
     table, domains = small
     before = [c.ours for c in compute(table, None, only=["coral", "easytl"])]
     flipped = {"alpha": domains["alpha"], "beta": Domain(domains["beta"].X, 3 - domains["beta"].y)}
-    monkeypatch.setattr(tables, "load_domains", lambda name, data_dir: flipped)
+    serve(monkeypatch, flipped)
     after = [c.ours for c in compute(table, None, only=["coral", "easytl"])]
     assert [a + b for a, b in zip(before[::2], after[::2], strict=True)] == pytest.approx([100, 100])
 
@@ -124,9 +134,11 @@ def test_a_row_that_is_not_there_is_refused(small):
 
 
 def test_tasks_name_their_domains():
-    domains = {"amazon": 1, "Caltech10": 2, "usps": 3}
-    assert pair("CA", domains) == ("Caltech10", 2, 1)
-    assert pair("USPS-amazon", domains) == ("usps", 3, 1)
+    domains = {"shops": ["amazon", "Caltech10"], "digits": ["usps", "mnist"]}
+    assert place("CA", domains) == ("shops", "Caltech10", "amazon")
+    assert place("MNIST-USPS", domains) == ("digits", "mnist", "usps")
+    with pytest.raises(ValueError, match="XY"):
+        place("XY", domains)
 
 
 def test_the_release_of_coral_is_an_svm_on_a_kernel_that_is_not_symmetric():

@@ -20,13 +20,11 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from transfermap.bench.baselines import HONEST, baseline
-from transfermap.bench.catalogue import Domain
-from transfermap.bench.datasets import load_domains
-from transfermap.bench.preprocess import prepare
+from transfermap.bench.datasets import load_domains, load_task
 from transfermap.bench.recipes import recipe
 from transfermap.card import find
 from transfermap.roles import Learner
-from transfermap.split import Array
+from transfermap.split import Array, stacked
 
 PUBLISHED = files("transfermap.bench") / "published"
 
@@ -123,25 +121,24 @@ def compute(table: Table, data_dir: Path | None, jobs: int = 1, only: Sequence[s
     unknown = set(only) - {row.method for row in table.rows}
     if unknown:
         raise ValueError(f"{table.name} has no row {sorted(unknown)[0]!r}; it has: {[r.method for r in table.rows]}")
-    domains = {k: v for name in table.data for k, v in load_domains(name, data_dir).items()}
+    domains = {name: tuple(load_domains(name, data_dir)) for name in table.data}
     work = [(row, i) for row in table.rows if not only or row.method in only for i in range(len(table.tasks))]
     parallel = Parallel(n_jobs=jobs, return_as="generator")
-    trials = parallel(delayed(_trials)(table, row, i, *pair(table.tasks[i], domains)) for row, i in work)
+    trials = parallel(delayed(_trials)(table, row, i, place(table.tasks[i], domains), data_dir) for row, i in work)
     for (row, i), scores in zip(work, trials, strict=True):
         spread = float(np.std(scores, ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else 0.0
         known = (_at(row.paper, i), _at(row.rerun, i))
         yield Cell(table.name, row.method, table.tasks[i], float(np.mean(scores)), spread, *known)
 
 
-def pair(task: str, domains: Mapping[str, Domain]) -> tuple[str, Domain, Domain]:
-    """Source name, source and target of a task such as "USPS-MNIST", or "CA" for domains known by their initials."""
-    first, second = task.split("-") if "-" in task else tuple(task)
-    source, target = (_named(part, domains) for part in (first, second))
-    return source, domains[source], domains[target]
-
-
-def _named(part: str, domains: Mapping[str, Domain]) -> str:
-    return next(name for name in domains if name.lower() == part.lower() or name[0].lower() == part.lower())
+def place(task: str, domains: Mapping[str, Sequence[str]]) -> tuple[str, str, str]:
+    """Data set, source and target of a task such as "USPS-MNIST", or "CA" for domains known by their initials."""
+    wanted = task.split("-") if "-" in task else list(task)
+    for name, known in domains.items():
+        found = [d for part in wanted for d in known if part.lower() in (d.lower(), d[0].lower())]
+        if len(found) == len(wanted):
+            return name, found[0], found[1]
+    raise ValueError(f"no data set of the table has the domains of the task {task!r}")
 
 
 def _at(values: Sequence[float | None], i: int) -> float | None:
@@ -149,17 +146,17 @@ def _at(values: Sequence[float | None], i: int) -> float | None:
     return values[i] if values and values[i] == values[i] else None
 
 
-def _trials(table: Table, row: Row, i: int, source: str, s: Domain, t: Domain) -> list[float]:
+def _trials(table: Table, row: Row, i: int, where: tuple[str, str, str], data_dir: Path | None) -> list[float]:
     """Accuracy in percent, draw by draw of the labelled source rows."""
     knobs = dict(row.knobs) | {name: values[i] for name, values in row.each.items()}
-    Xs, Xt = prepare(row.prepare, s.X), prepare(row.prepare, t.X)
-    per_class = row.per_class or table.per_class.get(source, table.per_class.get("other", 0))
+    task = load_task(*where, data_dir, row.prepare)
+    per_class = row.per_class or table.per_class.get(where[1], table.per_class.get("other", 0))
     scores = []
     with threadpool_limits(1):
         for trial in range(table.trials):
-            drawn = draw(s.y, per_class, trial)
-            told = predict(row, knobs, Xs, s.y, drawn, Xt)
-            scores.append(100 * float(np.mean(told == t.y)))
+            drawn = draw(task.ys, per_class, trial)
+            told = predict(row, knobs, task.Xs, task.ys, drawn, task.Xt)
+            scores.append(100 * float(np.mean(told == task.yt)))
     return scores
 
 
@@ -179,12 +176,11 @@ def predict(row: Row, knobs: Mapping[str, Any], Xs: Array, ys: Array, drawn: Arr
         return told
     method = find(row.adapt)(**knobs)
     fit_on = drawn if row.fit_on == "labelled" else np.arange(len(ys))
-    X, y = np.concatenate([Xs[fit_on], Xt]), np.concatenate([ys[fit_on], np.full(len(Xt), ys[0])])
-    method.fit(X, y, sample_domain=np.repeat([1, -1], [len(fit_on), len(Xt)]))
+    X, y = stacked(Xs[fit_on], Xt), np.concatenate([ys[fit_on], np.full(Xt.shape[0], ys[0])])
+    method.fit(X, y, sample_domain=np.repeat([1, -1], [len(fit_on), Xt.shape[0]]))
     if isinstance(method, Learner):
         return method.predict(Xt)
     Zs, Zt = (
-        method.transform(half, sample_domain=np.full(len(half), side)) for half, side in ((Xs[drawn], 1), (Xt, -1))
+        method.transform(half, sample_domain=np.full(half.shape[0], side)) for half, side in ((Xs[drawn], 1), (Xt, -1))
     )
-    told = classify(Zs, ys[drawn], Zt)
-    return told
+    return classify(Zs, ys[drawn], Zt)

@@ -13,16 +13,17 @@ from typing import NamedTuple
 import numpy as np
 
 from transfermap.math.linalg import Array
-from transfermap.math.ratio import KernelRatio, draw_rows, log_coefficients, squared_distances
+from transfermap.math.ratio import KernelRatio, draw_rows, log_coefficients, log_mixture, squared_distances
 
 REGS = tuple(10.0 ** np.arange(-3, 1.5, 0.5))
 _PAIRS = 1000
 
 
 class LeastRatio(NamedTuple):
-    """A fitted ratio, the penalty it was fitted with, and its leave-one-out error."""
+    """A fitted ratio, its logarithm at the source rows (n_source,), its penalty, and its leave-one-out error."""
 
     ratio: KernelRatio
+    logs: Array
     reg: float
     error: float
 
@@ -56,15 +57,16 @@ def least_ratio(
     pairs = min(len(Xs), len(Xt), _PAIRS)
     left_out = draw_rows(Xs, pairs), draw_rows(Xt, pairs)
 
-    def fitted(gamma: float) -> LeastRatio:
+    def fitted(gamma: float) -> tuple[float, float, KernelRatio]:
         Ks, Kt = np.exp(-gamma * Ds), np.exp(-gamma * Dt)
         sums = kernel_sums(Ks, Kt, alpha)
         errors = leave_one_out(sums, Ks[left_out[0]], Kt[left_out[1]], regs, alpha)
         k = int(np.argmin(errors))
         log_coef = log_coefficients(coefficients(sums, regs[k], alpha))
-        return LeastRatio(KernelRatio(centres, gamma, log_coef, _cap(alpha)), regs[k], float(errors[k]))
+        return float(errors[k]), regs[k], KernelRatio(centres, gamma, log_coef, _cap(alpha))
 
-    return min(map(fitted, gammas), key=lambda found: found.error)
+    error, reg, ratio = min(map(fitted, gammas), key=lambda found: found[0])
+    return LeastRatio(ratio, log_mixture(Ds, ratio), reg, error)
 
 
 def kernel_sums(Ks: Array, Kt: Array, alpha: float) -> Sums:

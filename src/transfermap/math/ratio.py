@@ -49,11 +49,15 @@ def log_kernel_ratio(X: Array, ratio: KernelRatio) -> Array:
     [0.0, -4.0, -2500.0]
     """
     logs = np.empty(len(X))
-    kept = ratio.log_coef > -np.inf
     for rows in blocks(len(X)):
-        L = -ratio.gamma * squared_distances(X[rows], ratio.centres)[:, kept] + ratio.log_coef[kept]
-        logs[rows] = log_sum(L, axis=1)
-    return np.minimum(logs, np.log(ratio.cap))
+        logs[rows] = log_mixture(squared_distances(X[rows], ratio.centres), ratio)
+    return logs
+
+
+def log_mixture(D: Array, ratio: KernelRatio) -> Array:
+    """The same at rows with squared distances ``D`` (n, m) to the centres."""
+    kept = ratio.log_coef > -np.inf
+    return np.minimum(log_sum(-ratio.gamma * D[:, kept] + ratio.log_coef[kept], axis=1), np.log(ratio.cap))
 
 
 def log_coefficients(coef: Array) -> Array:

@@ -8,21 +8,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve, lu_factor, lu_solve
-from sklearn.metrics import pairwise_distances_argmin
 from sklearn.preprocessing import normalize
 
 from transfermap.card import Card, knob, method
-from transfermap.math.components import class_factor, domain_factor, embed, nystroem_map, pick_landmarks
+from transfermap.math.components import embed, nystroem_map, pick_landmarks
 from transfermap.math.confidence import sharpness
 from transfermap.math.geodesic import domain_flow, flow_factor, kernel_moments
 from transfermap.math.graph import similarity
 from transfermap.math.kernels import rbf
 from transfermap.math.linalg import Array
 from transfermap.methods.alignment._dynamic import adaptive_factor
+from transfermap.methods.alignment._joint import balanced_factor, nearest_labels, some_of_each
 from transfermap.roles import Learner
 from transfermap.split import Split
 
-_CHUNK, _MODELS = 64, 20_000
+_CHUNK = 64
 
 
 class System(NamedTuple):
@@ -74,18 +74,9 @@ def aligned(system: System, Y: Array, E: Array, weight: float) -> Array:
     return plain - side @ np.linalg.solve(np.eye(E.shape[1]) / weight + seen @ side, seen @ plain)
 
 
-def nearest_labels(Zs: Array, ys: Array, Zt: Array, seed: int) -> Array:
-    """Each target row's label by its nearest source row, (n_target,); of more than 20,000, as many are drawn."""
-    if len(Zs) > _MODELS:
-        drawn = np.sort(np.random.default_rng(seed).choice(len(Zs), _MODELS, replace=False))
-        Zs, ys = Zs[drawn], ys[drawn]
-    return ys[pairwise_distances_argmin(Zt, Zs)]
-
-
 def weighted_factor(ys: Array, guess: Array, n_classes: int, mu: float) -> Array:
     """The factor of (1 - mu) C M_0 + mu sum_c M_c at Frobenius norm one, (n, C + 1); labels 0 ... C - 1."""
-    whole = np.sqrt((1 - mu) * n_classes) * domain_factor(len(ys), len(guess))
-    E = np.concatenate([whole, np.sqrt(mu) * class_factor(ys, guess, n_classes)], axis=1)
+    E = balanced_factor(ys, guess, n_classes, mu)
     size = np.linalg.norm(E.T @ E)
     return E / np.sqrt(size) if size > 0 else E
 
@@ -105,7 +96,7 @@ def weighted_factor(ys: Array, guess: Array, n_classes: int, mu: float) -> Array
             "by class, and changes little along links; guess again, until the guess stays.",
         ),
         solver="one linear system, factorised once and mended each round; exact up to max_exact rows, Nystroem beyond",
-        cost="exact: time n^3, memory n^2; beyond: time n (m^2 + 20000 k), memory n (d + m), m landmarks, k components",
+        cost="exact: time n^3, memory n^2; beyond: time n (m^2 + 10000 k), memory n (d + m), m landmarks, k components",
         assumes=(
             "after a common map, both the rows and each class's rows have the same mean in both domains",
             "near rows have the same label",
@@ -170,7 +161,7 @@ class MEDA(Learner):
         Above it, the number of rows, drawn from both domains, through which the kernel is seen (Nystroem).
     random_state : int, default=0
         Draws the landmarks, the cells in which neighbours are sought above 5,000 rows, and the source rows among which
-        the first guess is sought above 20,000.
+        the first guess is sought above 10,000.
 
     Attributes
     ----------
@@ -225,7 +216,8 @@ class MEDA(Learner):
         system = self._system(Zs, Zt)
         Y = np.zeros((len(Zs) + len(Zt), len(self.classes_)))
         Y[np.arange(len(Zs)), codes] = 1
-        guess = nearest_labels(Zs, codes, Zt, self.random_state)
+        some = some_of_each(codes, seed=self.random_state)
+        guess = nearest_labels(Zs[some], codes[some], Zt)
         for rounds in range(1, self.max_iter + 1):  # noqa: B007
             self.mu_ = adaptive_factor(Us, codes, Ut, guess, Y.shape[1]) if self.mu is None else float(self.mu)
             b = aligned(system, Y, weighted_factor(codes, guess, Y.shape[1], self.mu_), self.mmd)

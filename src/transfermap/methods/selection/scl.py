@@ -73,12 +73,12 @@ def nearest_triples(theta: Array, pivots: Array, source: Array, target: Array) -
 def triples_of(theta: Array, pivots: Array, source: Array, column: int) -> list[tuple[int, int, int]]:
     """(pivot, source column, ``column``) of each pivot, by how much ``column`` speaks for it, most first.
 
-    The source column is the one that lies nearest to ``column`` and pivot together.
+    The source column is the one that lies near to both, ``column`` and pivot: whose smaller cosine is the largest.
     """
     if not len(source) or not len(pivots):
         return []
     S, P, t = unit_rows(theta[source]), unit_rows(pivots), unit_rows(theta[[column]])
-    best = ((P + t) @ S.T).argmax(axis=1)
+    best = np.minimum(P @ S.T, t @ S.T).argmax(axis=1)
     order = np.argsort(-(pivots @ theta[column]).round(12), kind="stable")
     return [(int(l), int(source[best[l]]), column) for l in order]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from scipy.special import entr
-from scipy.stats import kstwo
+from scipy.stats import kstwobign
 from sklearn.utils.validation import check_is_fitted
 
 from transfermap.card import Card, knob, method
@@ -50,8 +50,9 @@ def _pairs(blocks: Iterator[tuple[Array, Array]]) -> Iterator[tuple[Array, Array
 
 
 def gap_p_values(gaps: Array, n_source: int, n_target: int) -> Array:
-    """Asymptotic p-values of "both columns come from one distribution", (d,)."""
-    return np.clip(kstwo.sf(gaps, max(round(n_source * n_target / (n_source + n_target)), 1)), 0, 1)
+    """p-values of "both columns come from one distribution", (d,): Kolmogorov's limit with Stephens' correction."""
+    root = np.sqrt(n_source * n_target / (n_source + n_target))
+    return np.clip(kstwobign.sf((root + 0.12 + 0.11 / root) * gaps), 0, 1)
 
 
 def label_shares(Xs: Any, ys: Array) -> Array:
@@ -154,6 +155,8 @@ class SharedFeatures(Adapter):
     References
     ----------
     Uguroglu and Carbonell, Feature Selection for Transfer Learning, ECML PKDD 2011. doi:10.1007/978-3-642-23808-6_28
+
+    Stephens, Use of the Kolmogorov-Smirnov, Cramer-von Mises and Related Statistics, JRSS B 32, 1970.
 
     Benjamini and Hochberg, Controlling the False Discovery Rate, JRSS B 57, 1995.
     doi:10.1111/j.2517-6161.1995.tb02031.x

@@ -48,9 +48,9 @@ def class_weights(joint: Array, mu: Array, ridge: float) -> Array:
         tasks=("classification",),
         objective="min_f  sum_i w(y_i^s) loss(f(x_i^s), y_i^s),   w = argmin_{w >= 0} ||C w - mu||^2",
         steps=(
-            "Predict each source row by a rule that never saw it; count which class is taken for which.",
-            "Predict the target rows, and count the predictions.",
-            "Find the class shares that, confused in the same way, give the target's counts.",
+            "Predict each source row by a rule that never saw it; sum up which class is taken for which.",
+            "Predict the target rows, and sum the predictions up.",
+            "Find the class shares that, confused in the same way, give the target's sums.",
             "Train on the source with each class weighted by its share in the target over that in the source.",
         ),
         solver="cross-fitted logistic regression; non-negative least squares with one unknown a class",
@@ -90,8 +90,9 @@ class BBSE(Weigher):
         Inverse penalty of the logistic regression, on columns of variance one.
     folds : int, default=5
         Number of folds of the cross-fitting, >= 2.
-    kind : {"hard", "soft"}, default="hard"
-        Whether to count the predicted classes or to add up their probabilities.
+    kind : {"hard", "soft"}, default="soft"
+        Whether to count the predicted classes, as in the equation, or to add up their probabilities, which is steadier;
+        the paper has both.
     ridge : float, default=0.0
         Pull towards weights of 1, relative to the squared size of the confusion, >= 0.
     gamma : float, default=1.0
@@ -130,7 +131,7 @@ class BBSE(Weigher):
 
     C: float = knob(1.0, above=0)
     folds: int = knob(5, low=2)
-    kind: Kind = knob("hard", choices=("hard", "soft"))
+    kind: Kind = knob("soft", choices=("hard", "soft"))
     ridge: float = knob(0.0, low=0)
     gamma: float = knob(1.0, low=0, high=1)
     clip: float = knob(100.0, above=1)

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from transfermap.card import Card, knob, method
 from transfermap.math.kliep import HeldOut, choose_gamma, kliep_ratio
 from transfermap.math.linalg import Array
-from transfermap.math.ratio import draw_rows, log_kernel_ratio, ratio_weights, squared_distances, try_gammas
+from transfermap.math.ratio import draw_rows, log_mixture, ratio_weights, squared_distances, try_gammas
 from transfermap.roles import Weigher
 
 
@@ -125,4 +125,4 @@ class KLIEP(Weigher):
                 stacklevel=2,
             )
         self.centres_, self.gamma_, self.log_coef_ = ratio.centres, ratio.gamma, ratio.log_coef
-        return ratio_weights(log_kernel_ratio(Xs, ratio))
+        return ratio_weights(log_mixture(Ds, ratio))
