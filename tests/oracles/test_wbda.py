@@ -65,7 +65,7 @@ def test_a_round_solves_the_weighted_problem(weighting):
 
 def test_with_equally_common_classes_it_is_bda():
     yb = np.tile([0, 1], 60)
-    Xb = np.random.default_rng(0).normal(size=(120, 4)) + 20 * np.outer(yb, [1, 0, 0, 0])  # guessed without a mistake
+    Xb = np.random.default_rng(0).normal(size=(120, 4)) + 20 * np.outer(yb - 0.5, [1, 0, 0, 0])  # a sure guess
     Xb[60:, 1] += 3
     knobs = {"mu": 1.0, "n_components": 2, "reg": 0.3}
     ours, bda = (m(**knobs).fit_transform(Xb, yb, sample_domain=d) for m in (WBDA, BDA))

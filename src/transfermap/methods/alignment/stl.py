@@ -90,7 +90,7 @@ def second_annotation(Zs: Array, ys: Array, Zt: Array, strata: Strata) -> Array:
         reference="Wang, Chen, Hu, Peng and Yu, Stratified Transfer Learning for Cross-domain Activity Recognition, "
         "IEEE PerCom 2018",
         doi="10.48550/arXiv.1801.00820",
-        toy="class_shift",
+        toy="mean_shift_nuisance",
     )
 )
 class STL(Projection):
