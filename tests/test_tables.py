@@ -156,15 +156,16 @@ def test_the_release_of_coral_is_an_svm_on_a_kernel_that_is_not_symmetric():
 
 def test_the_view_says_how_many_tasks_agree():
     cells = [
-        {"method": "NN", "task": "CA", "ours": 23.7, "paper": 23.7, "rerun": None},
-        {"method": "NN", "task": "CW", "ours": 25.0, "paper": 25.76, "rerun": None},
-        {"method": "SVM", "task": "CA", "ours": 40.0, "paper": None, "rerun": None},
+        {"method": "NN", "task": "CA", "ours": 23.7, "paper": 23.7, "rerun": None, "error": 0.0},
+        {"method": "NN", "task": "CW", "ours": 25.0, "paper": 25.76, "rerun": None, "error": 0.0},
+        {"method": "SVM", "task": "CA", "ours": 40.0, "paper": None, "rerun": None, "error": 0.0},
     ]
     said = table_view("Title", "protocol", cells, 40).plain
     assert "NN: mean 24.35, paper 24.73, 1 of 2 tasks agree" in said
     assert "SVM: mean 40.00" in said
     assert max(map(len, said.splitlines())) <= 60
     assert agrees(23.8, 23.7) and not agrees(23.9, 23.7) and not agrees(1.0, None)
+    assert agrees(24.5, 23.7, error=0.3) and not agrees(24.7, 23.7, error=0.3)
 
 
 def run(arguments, capsys):

@@ -95,10 +95,8 @@ def test_a_round_is_bdas_with_the_estimated_balance():
 
 
 def test_each_round_estimates_anew():
-    Xs, ys, Xt, yt = domains(100, 4, whole=0.7, classes=0.7, seed=1)
-    Xs[:, 2] += 2 * ys
-    Xt[:, 2] += 2 * yt
-    X, y, d = np.r_[Xs, Xt], np.r_[ys, ys], np.repeat([1, -1], 100)
+    toy = make_toy("class_shift", n=100, seed=1)
+    X, y, d = np.r_[toy.Xs, toy.Xt], np.r_[toy.ys, toy.ys], np.repeat([1, -1], 100)
     dda = DDA().fit(X, y, sample_domain=d)
     assert len(dda.mu_) == dda.n_iter_ - 1
     assert len(set(dda.mu_)) > 1

@@ -1,12 +1,15 @@
 """JDA, against the paper's loop written with full n x n matrices, and its known limits."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.linalg import eig
 
 from transfermap.data.toy import make_toy
 from transfermap.math.components import components, linear_space
-from transfermap.methods.alignment._joint import balanced_factor, joint_components, nearest_labels, some_of_each
+from transfermap.methods.alignment import _joint
+from transfermap.methods.alignment._joint import balanced_factor, some_of_each
 from transfermap.methods.alignment.jda import JDA
 from transfermap.methods.alignment.tca import TCA
 
@@ -106,3 +109,22 @@ def test_new_rows_get_the_stored_map():
         Z = jda.fit_transform(X, y, sample_domain=d)
         np.testing.assert_allclose(jda.transform(Xt), Z[60:], atol=1e-10)
         np.testing.assert_allclose(np.linalg.norm(Z, axis=1), 1)
+
+
+def test_of_many_source_rows_the_same_share_of_each_class_is_asked():
+    labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [3000, 900, 7]))
+    some = some_of_each(labels, most=1000)
+    np.testing.assert_array_equal(np.bincount(labels[some]), np.ceil(np.array([3000, 900, 7]) * 1000 / 3907))
+    assert len(set(some)) == len(some)
+    assert list(some) == sorted(some)
+    np.testing.assert_array_equal(some_of_each(labels[:10], most=10), np.arange(10))
+    assert not np.array_equal(some, some_of_each(labels, most=1000, seed=1))
+
+
+def test_guesses_are_made_among_some_of_many_rows(monkeypatch):
+    clear, domain = np.r_[X, X[:60]], np.r_[d, np.full(60, 1)]
+    clear[:, 0] += 20 * (np.r_[y, ys] - 0.5)
+    few = partial(some_of_each, most=10)
+    monkeypatch.setattr(_joint, "some_of_each", few)
+    jda = JDA().fit(clear, np.r_[y, ys], sample_domain=domain)
+    assert (jda.guess_ == toy.yt).mean() > 0.95

@@ -37,6 +37,14 @@ def test_rows_at_equal_distance_share_a_place(d, k):
     np.testing.assert_allclose(neighbour_counts(Xs[mixed], Xt, k), counts[mixed], atol=1e-9)
 
 
+@pytest.mark.parametrize("k", [1, 2])
+def test_copies_of_a_row_count_as_rows(k):
+    Xs = np.repeat([[0.0], [2.0], [9.0]], [3, 1, 2], axis=0)
+    Xt = np.array([[1.0], [1.0], [0.2], [8.0]])  # the first two lie as far from 0 as from 2
+    np.testing.assert_allclose(neighbour_counts(Xs, Xt, k), one_by_one(Xs, Xt, k), atol=1e-12)
+    assert neighbour_counts(Xs, Xt)[3] == pytest.approx(2 / 4)
+
+
 @pytest.mark.parametrize("d", [3, 20])
 def test_tiles_do_not_show(d, monkeypatch):
     Xs, Xt = rng.normal(size=(100, d)), rng.normal(size=(90, d))

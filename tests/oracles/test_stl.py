@@ -23,8 +23,8 @@ def test_a_strict_majority_makes_a_candidate():
 
 
 def test_the_voters_are_three_classifiers_trained_on_the_source():
-    Zs, ys = np.array([[-3.0], [-2], [2], [3], [9]]), np.array([0, 0, 1, 1, 0])
-    ballots = votes(Zs, ys, np.array([[-2.5], [2.5], [9.0]]), 0)
+    Zs, ys = np.r_[np.arange(-10.0, 0), np.arange(1.0, 11), 6.6][:, None], np.repeat([0, 1, 0], [10, 10, 1])
+    ballots = votes(Zs, ys, np.array([[-2.5], [2.5], [6.6]]), 0)
     assert ballots.shape == (3, 3)
     np.testing.assert_array_equal(ballots[:, :2], [[0, 1]] * 3)
     assert ballots[0, 2] == 0  # the nearest row
@@ -108,7 +108,8 @@ def test_a_vote_without_agreement_takes_all(monkeypatch):
 
 
 def test_it_stops_when_the_labels_stay():
-    stl = STL(max_iter=30).fit(X, np.where(y == 1, "yes", "no"), sample_domain=d)
+    clear = X + np.outer(8 * np.r_[toy.ys, toy.yt], np.eye(6)[0])
+    stl = STL(max_iter=30).fit(clear, np.where(y == 1, "yes", "no"), sample_domain=d)
     assert 1 < stl.n_iter_ < 30
     assert len(stl.n_candidates_) == stl.n_iter_
     assert set(stl.guess_) == {"yes", "no"}

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import eig, eigh, subspace_angles
 from sklearn.decomposition import PCA
 
-from transfermap.math.components import domain_factor
+from transfermap.math.components import domain_factor, leading
 from transfermap.math.kernels import rbf
 from transfermap.methods.alignment.tca import TCA
 
@@ -153,6 +153,35 @@ def test_landmarks_find_the_exact_subspace_to_within_a_degree_at_2000_rows(landm
     tca = TCA(kernel="rbf", n_components=k, gamma=gamma, reg=1.0, max_exact=0, landmarks=landmarks)
     assert angle(tca.fit_transform(rows, sample_domain=domain), K @ W) < 1
     assert len(tca.landmarks_) == landmarks
+
+
+@pytest.mark.parametrize("reg", [1e-4, 1.0])
+def test_a_few_components_of_many_are_those_of_the_dense_solver(reg):
+    rows, domain = decaying(150)
+    K, e = rbf(rows, rows, 0.05), domain_factor(150, 150)
+    A = K @ e @ e.T @ K / np.linalg.norm(e @ e.T) + reg * np.eye(300)
+    _, W = eigh(K @ (np.eye(300) - 1 / 300) @ K, A, subset_by_index=[294, 299])
+    W = W[:, ::-1] / np.linalg.norm(W[:, ::-1], axis=0)
+    Z = TCA(kernel="rbf", n_components=6, gamma=0.05, reg=reg).fit_transform(rows, sample_domain=domain)
+    same_up_to_sign_and_common_size(Z, K @ W)
+
+
+def test_the_root_of_the_penalty_is_exact():
+    r = np.random.default_rng(2)
+    G, E = r.normal(size=(40, 30)), r.normal(size=(30, 4)) * [100, 1, 1e-3, 0]
+    B, A = G.T @ G, E @ E.T + 0.01 * np.eye(30)
+    w, V = leading(B, E, 0.01, 30)
+    np.testing.assert_allclose(B @ V, A @ V * w, atol=1e-6 * np.abs(B).max())
+    np.testing.assert_allclose(V.T @ A @ V, np.eye(30), atol=1e-8)
+    w, V = leading(np.zeros((300, 300)), np.ones((300, 1)), 0.1, 2)  # nothing to find, nothing to fail on
+    assert V.shape == (300, 1) and np.isfinite(V).all()
+
+
+def test_rows_may_be_returned_with_length_one():
+    Z = TCA(normalize=True, n_components=2).fit_transform(X, sample_domain=d)
+    np.testing.assert_allclose(np.linalg.norm(Z, axis=1), 1)
+    plain = TCA(n_components=2).fit_transform(X, sample_domain=d)
+    np.testing.assert_allclose(Z, plain / np.linalg.norm(plain, axis=1, keepdims=True))
 
 
 def test_no_matrix_over_all_pairs_of_rows_is_held():

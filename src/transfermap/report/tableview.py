@@ -15,7 +15,7 @@ _LABEL, _CELL = 7, 6
 def table_view(title: str, protocol: str, rows: Iterable[dict[str, Any]], width: int = 80) -> Text:
     """Cells (``method``, ``task``, ``ours``, ``paper``, ``rerun``), a method a block, a task a column.
 
-    A figure within 0.11 points of the paper's is green, one further off red; a baseline has none to compare with.
+    A figure that agrees with the paper's (:func:`agrees`) is green, another red; a baseline has none to compare with.
     """
     text = Text(f"{title}\n", style="bold")
     text.append(" ".join(protocol.split()) + "\n", style="dim")
@@ -28,9 +28,12 @@ def table_view(title: str, protocol: str, rows: Iterable[dict[str, Any]], width:
     return text
 
 
-def agrees(ours: float, paper: float | None) -> bool:
-    """Whether a figure is the published one, but for one row and rounding."""
-    return paper is not None and abs(ours - paper) <= AGREE + 1e-9
+def agrees(ours: float, paper: float | None, error: float = 0.0) -> bool:
+    """Whether a figure is the published one, but for one row and rounding.
+
+    ``error`` is the standard error over draws: two means of as many draws differ by chance with sqrt(2) times that.
+    """
+    return paper is not None and abs(ours - paper) <= max(AGREE + 1e-9, 2 * 2**0.5 * error)
 
 
 def _verdict(cells: Sequence[dict[str, Any]]) -> str:
@@ -39,7 +42,7 @@ def _verdict(cells: Sequence[dict[str, Any]]) -> str:
     told += [f"{side} {_mean(cells, side)}" for side in ("paper", "rerun") if all(c[side] is not None for c in cells)]
     known = [c for c in cells if c["paper"] is not None]
     if known:
-        told.append(f"{sum(agrees(c['ours'], c['paper']) for c in known)} of {len(known)} tasks agree")
+        told.append(f"{sum(agrees(c['ours'], c['paper'], c['error']) for c in known)} of {len(known)} tasks agree")
     return ": " + ", ".join(told)
 
 
@@ -63,4 +66,4 @@ def _block(text: Text, cells: Sequence[dict[str, Any]]) -> None:
 def _colour(cell: dict[str, Any]) -> str:
     if cell["paper"] is None:
         return "default"
-    return "green" if agrees(cell["ours"], cell["paper"]) else "red"
+    return "green" if agrees(cell["ours"], cell["paper"], cell["error"]) else "red"

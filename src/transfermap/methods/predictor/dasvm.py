@@ -60,7 +60,7 @@ def foremost(values: Array, group: Array, counts: Array) -> Array:
 
 
 def ramped(age: Array, turn: int, rounds: int, start: float) -> tuple[Array, float]:
-    """Weights of target rows by rounds since they joined, from ``start`` up to 1, and of source rows, 1 to ``start``."""
+    """Weights: of target rows from ``start`` up to 1, by rounds since they joined; of source rows from 1 to ``start``."""
     grown = np.minimum(age / max(rounds / 4, 1), 1) ** 2
     return start + (1 - start) * grown, 1 - (1 - start) * min(turn / rounds, 1) ** 2
 
@@ -172,13 +172,14 @@ def guard(
         setting="transductive",
         transfers="parameters",
         tasks=("classification",),
-        objective="f_k = argmin_f  sum_{i in S_k} loss(f(x_i^s), y_i^s) + sum_{j in T_k} loss(f(x_j^t), f_{k-1}(x_j^t)),"
-        "   S_k shrinks to nothing while T_k grows; used if acc(f_{t->s}) >= acc(source-only's) - slack",
+        objective="f_k = argmin_f  sum_{i in S_k} loss(f(x_i^s), y_i^s) + sum_{j in T_k} loss(f(x_j^t), f_{k-1}(x_j^t))"
+        ",   S_k shrinks to nothing while T_k grows; used if acc(f_{t->s}) >= acc(source-only's) - slack",
         steps=(
             "Train on the source.",
             "Label the target rows that lie inside the margin, nearest to its outer edge; take back labels that the "
             "model no longer shares.",
-            "Drop the source rows that are farthest from the border on their own side; train again, until none is left.",
+            "Drop the source rows that are farthest from the border on their own side; train again; until none is "
+            "left.",
             "Go back: from the target with its new labels to the source, in the same way.",
             "If the way back predicts the source clearly worse than source-only's does, use source-only.",
         ),
@@ -193,8 +194,8 @@ def guard(
             "the first model is worse than guessing in the target: both ways may then succeed with classes exchanged",
             "the classes overlap, or class shares differ much: labels near the border are then mostly wrong",
         ),
-        reference="Bruzzone and Marconcini, Domain Adaptation Problems: A DASVM Classification Technique and a Circular "
-        "Validation Strategy, IEEE TPAMI 32(5), 2010",
+        reference="Bruzzone and Marconcini, Domain Adaptation Problems: A DASVM Classification Technique and a "
+        "Circular Validation Strategy, IEEE TPAMI 32(5), 2010",
         doi="10.1109/TPAMI.2009.57",
         toy="drifting_rule",
     )

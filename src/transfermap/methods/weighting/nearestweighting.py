@@ -34,17 +34,26 @@ def neighbour_counts(Xs: Array, Xt: Array, k: int = 1) -> Array:
     >>> neighbour_counts(np.array([[0.0], [1.0], [5.0], [5.0]]), np.array([[0.1], [0.2], [7.0]])).tolist()
     [2.0, 0.0, 0.5, 0.5]
     """
-    mean = Xs.mean(axis=0, dtype=np.float64)
-    A, Q = Xs - mean, Xt - mean
-    if k == len(A):
+    if k > 1:
+        return _places(Xs, np.ones(len(Xs)), Xt, k)
+    rows, which, copies = np.unique(Xs, axis=0, return_inverse=True, return_counts=True)
+    return (_places(rows, copies, Xt, k) / copies)[which.ravel()]
+
+
+def _places(rows: Array, copies: Array, Xt: Array, k: int) -> Array:
+    """The places that each of ``rows`` gets with all its ``copies``; these are ones unless k = 1."""
+    mean = rows.mean(axis=0, dtype=np.float64)
+    A, Q = rows - mean, Xt - mean
+    if len(A) == k:
         return np.full(k, float(len(Q)))
     few = A.shape[1] <= _FEW_COLUMNS or k > 1
     found, last, beyond, noise = _by_tree(A, Q, k) if few else _by_products(A, Q)
     clear = beyond - last > noise
     counts = np.bincount(found[clear].ravel(), minlength=len(A)).astype(np.float64)
-    doubtful = Q[~clear]
+    doubtful, times = np.unique(Q[~clear], axis=0, return_counts=True)
     for start in range(0, len(doubtful), _EXACT):
-        counts += _shared_places(A, doubtful[start : start + _EXACT], k)
+        part = slice(start, start + _EXACT)
+        counts += _shared_places(A, copies, doubtful[part], times[part], k)
     return counts
 
 
@@ -95,14 +104,16 @@ def _noise(Q: Array, D: Array, kind: type[np.floating[Any]]) -> Array:
     return 64 * float(np.finfo(kind).eps) * ((Q**2).sum(axis=1) + D)
 
 
-def _shared_places(A: Array, Q: Array, k: int) -> Array:
-    """The counts for a few rows ``Q``, with places shared between source rows at equal distance."""
+def _shared_places(A: Array, copies: Array, Q: Array, times: Array, k: int) -> Array:
+    """The places that rows ``Q`` give, each so many ``times``; source rows at equal distance share them."""
     D = euclidean_distances(Q, A, squared=True)
     last = D.min(axis=1) if k == 1 else np.partition(D, k - 1, axis=1)[:, k - 1]
     noise = _noise(Q, last, np.float64)
     inside, upto = (last - noise)[:, None] > D, (last + noise)[:, None] >= D
-    part = (k - inside.sum(axis=1)) / (upto.sum(axis=1) - inside.sum(axis=1))
-    return (1 - part) @ inside + part @ upto
+    full, most = inside @ copies, upto @ copies
+    part = (k - full) / (most - full)
+    places: Array = copies * ((times * (1 - part)) @ inside + (times * part) @ upto)
+    return places
 
 
 @method(
