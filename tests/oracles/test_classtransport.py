@@ -35,7 +35,7 @@ def test_it_is_the_printed_loop():
     a, b = np.full(24, 1 / 24), np.full(30, 1 / 30)
     cost = centred(Xs, Xt)._replace(codes=codes)
     for rounds in (1, 2, 3):
-        priced, found, _, done = class_plan(cost, a, b, 0.5, 0.3, rounds, 1e-10, 5000)
+        priced, found, _, done = class_plan(cost, a, b, 0.5, 0.3, rounds, 1e-12, 5000)
         assert done == rounds
         P = np.concatenate([block for _, block in plan_blocks(priced, a, b, found, 0.5)])
         np.testing.assert_allclose(P, naive(squares(Xs, Xt), codes, a, b, 0.5, 0.3, rounds), atol=1e-8)

@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from transfermap.math.boxslab import BoxSlab, dense, low_rank, minimize_quadratic
 from transfermap.math.components import pick_landmarks
-from transfermap.math.kernels import mmd2, rbf
+from transfermap.math.kernels import median_bandwidth, mmd2, rbf
 from transfermap.methods.weighting.kmm import KMM, exact_match, mean_matching_weights, nystroem_match
 
 rng = np.random.default_rng(0)
@@ -108,3 +108,14 @@ def test_both_ways_to_solve_agree():
 def test_too_few_steps_are_told():
     with pytest.warns(ConvergenceWarning, match="duality gap"):
         KMM(max_iter=1, tol=1e-12).weigh(Xs, None, Xt)
+
+
+def test_in_many_columns_the_landmarks_weights_are_near_the_exact_ones():
+    rng = np.random.default_rng(1)
+    Xs, Xt = rng.normal(size=(600, 50)), rng.normal(size=(600, 50)) + 0.6 * rng.normal(size=50)
+    gamma = 1 / (2 * median_bandwidth(np.r_[Xs, Xt]))
+    exact, _ = mean_matching_weights(exact_match(Xs, Xt, gamma), 1000, None, 1e-8, 100)
+    near, _ = mean_matching_weights(
+        nystroem_match(Xs, Xt, gamma, pick_landmarks(Xs, Xt, 120, 0)), 1000, None, 1e-8, 100
+    )
+    assert np.corrcoef(exact, near)[0, 1] > 0.95

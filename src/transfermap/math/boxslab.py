@@ -51,9 +51,9 @@ def dense(K: Array) -> Quadratic:
     return Quadratic(K.__matmul__, solver)
 
 
-def low_rank(Phi: Array) -> Quadratic:
-    """K = Phi Phi' from features (n, k), with the same ridge: time n k^2 a step, memory n k."""
-    ridge = _RIDGE * float((Phi**2).sum()) / len(Phi)
+def low_rank(Phi: Array, rest: Array | float = 0.0) -> Quadratic:
+    """K = Phi Phi' + diag(rest) from features (n, k), with the same ridge: time n k^2 a step, memory n k."""
+    ridge = _RIDGE * float((Phi**2).sum()) / len(Phi) + rest
 
     def solver(d: Array, r: float) -> Solver:
         d, wide = d + ridge, np.column_stack([Phi, np.full(len(Phi), np.sqrt(r))])

@@ -60,7 +60,7 @@ def foremost(values: Array, group: Array, counts: Array) -> Array:
 
 
 def ramped(age: Array, turn: int, rounds: int, start: float) -> tuple[Array, float]:
-    """Weights: of target rows from ``start`` up to 1, by rounds since they joined; of source rows from 1 to ``start``."""
+    """Weights of target rows, rising from ``start`` to 1 once they joined, and of source rows, falling from 1 to it."""
     grown = np.minimum(age / max(rounds / 4, 1), 1) ** 2
     return start + (1 - start) * grown, 1 - (1 - start) * min(turn / rounds, 1) ** 2
 

@@ -15,7 +15,7 @@ Loss = Literal["squared", "huber"]
 LOSSES: tuple[Loss, ...] = ("squared", "huber")
 _DIRECT = 4000  # up to so many columns, or rows, the squared loss is solved by factoring; else by conjugate gradients
 _TOGETHER = 128  # rules learnt at a time
-_TOL, _ROUNDS, _INNER, _HALVINGS = 1e-4, 30, 100, 12
+_TOL, _ROUNDS, _INNER, _HALVINGS = 1e-3, 30, 100, 12
 
 
 def pivot_predictors(X: Any, on: Any, reg: float, loss: Loss) -> Array:
@@ -39,11 +39,11 @@ def pivot_predictors(X: Any, on: Any, reg: float, loss: Loss) -> Array:
     """
     rows, variance = _with_intercept(X)
     penalty = np.append(np.full(X.shape[1], reg * (variance or 1.0)), 0.0)
-    solve = _huber_rules(rows, penalty) if loss == "huber" else _squared_rules(rows, penalty)
+    solve = _newton_rules(rows, penalty) if loss == "huber" else _squared_rules(rows, penalty)
     W = np.empty((X.shape[1], on.shape[1]))
     for start in range(0, on.shape[1], _TOGETHER):
         part = slice(start, start + _TOGETHER)
-        W[:, part] = solve(np.where(_dense(on[:, part]), 1.0, -1.0))[:-1]
+        W[:, part] = solve(np.where(_dense(on[:, part]), 1.0, -1.0))
     return W
 
 
@@ -63,11 +63,12 @@ def _squared_rules(X: Any, penalty: Array) -> Callable[[Array], Array]:
     n, p = X.shape
     if p <= _DIRECT:
         factor = cho_factor(_dense(X.T @ X) / n + np.diag(penalty))
-        return lambda Y: np.asarray(cho_solve(factor, X.T @ Y / n))
+        return lambda Y: np.asarray(cho_solve(factor, X.T @ Y / n)[:-1])
     if n <= _DIRECT:
         return _dual_rules(X, penalty[0])
     every, diagonal = np.ones((n, 1)), (_squares(X) / n + penalty)[:, None]
-    return lambda Y: conjugate_gradients(_curvature(X, every, penalty[:, None]), 2 * X.T @ Y / n, 2 * diagonal)
+    curvature = _curvature(X, every, penalty[:, None])
+    return lambda Y: conjugate_gradients(curvature, 2 * X.T @ Y / n, 2 * diagonal)[:-1]
 
 
 def _dual_rules(X: Any, reg: float) -> Callable[[Array], Array]:
@@ -78,18 +79,11 @@ def _dual_rules(X: Any, reg: float) -> Callable[[Array], Array]:
     K -= K.mean(axis=1, keepdims=True)
     K[np.diag_indices(n)] += n * reg
     factor = cho_factor(K, overwrite_a=True)
-
-    def solve(Y: Array) -> Array:
-        a = cho_solve(factor, Y - Y.mean(axis=0))
-        w = X.T @ a
-        b = Y.mean(axis=0) - np.asarray(X.mean(axis=0)).ravel() @ w
-        return np.concatenate([w, b[None]])
-
-    return solve
+    return lambda Y: np.asarray(X.T @ cho_solve(factor, Y - Y.mean(axis=0)))
 
 
-def _huber_rules(X: Any, penalty: Array) -> Callable[[Array], Array]:
-    return lambda Y: _newton(X, Y, np.maximum(penalty, 1e-9))
+def _newton_rules(X: Any, penalty: Array) -> Callable[[Array], Array]:
+    return lambda Y: _newton(X, Y, np.maximum(penalty, 1e-9))[:-1]
 
 
 def _newton(X: Any, Y: Array, penalty: Array) -> Array:

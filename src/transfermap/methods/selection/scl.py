@@ -107,6 +107,7 @@ def triples_of(theta: Array, pivots: Array, source: Array, column: int) -> list[
         fails_when=(
             "the columns that the domains share say nothing about the label",
             "a pivot means one thing here and another there",
+            "the target's own words stray into the source: the few rows there give them weights by chance",
             "there are only few columns: then hardly any are left to be predicted from",
         ),
         reference="Blitzer, McDonald and Pereira, Domain Adaptation with Structural Correspondence Learning, "
@@ -147,7 +148,7 @@ class SCL(Adapter):
     min_count : int, default=10
         A pivot is on in at least so many rows of each domain, and off in as many.
     loss : {"squared", "huber"}, default="squared"
-        Of the pivot predictors; "huber" is the paper's modified Huber loss, ten times as slow.
+        Of the pivot predictors; "huber" is the paper's modified Huber loss, many times as slow.
     reg : float, default=1.0
         Penalty of the pivot predictors, > 0, in units of the columns' mean variance.
     drop_negative : bool, default=False

@@ -28,16 +28,16 @@ def class_plan(
 
     Each round puts the concave penalty's tangent at the last plan in its place: a price for a class at a target row.
     """
-    shares, found = np.zeros((cost.codes.max() + 1, len(b))), None
-    for done in range(1, rounds + 1):  # noqa: B007
-        if found is not None:
-            cost = cost._replace(table=class_reg / (2 * np.sqrt(shares + _ABSENT)))
-        found = sinkhorn(cost, a, b, reg, tol, max_iter, None if found is None else found.g)
-        before, shares = shares, class_shares(cost, a, b, found, reg, cost.codes)
+    rough = min(1e3 * tol, max(tol, 1e-3))  # prices need no plan that is right to the last digit
+    found = sinkhorn(cost, a, b, reg, rough, max_iter)
+    shares, done = class_shares(cost, a, b, found, reg, cost.codes), 1
+    while done < rounds:
+        cost, before, done = cost._replace(table=class_reg / (2 * np.sqrt(shares + _ABSENT))), shares, done + 1
+        found = sinkhorn(cost, a, b, reg, rough, max_iter, found.g)
+        shares = class_shares(cost, a, b, found, reg, cost.codes)
         if np.abs(shares - before).max() < 1e-3:
             break
-    assert found is not None
-    return cost, found, shares, done
+    return cost, sinkhorn(cost, a, b, reg, tol, max_iter, found.g), shares, done
 
 
 @method(

@@ -21,12 +21,17 @@ def exact_match(Xs: Array, Xt: Array, gamma: float) -> tuple[Quadratic, Array]:
 
 
 def nystroem_match(Xs: Array, Xt: Array, gamma: float, landmarks: Array) -> tuple[Quadratic, Array]:
-    """The same with the kernel as the landmarks see it: memory n_source times the number of landmarks."""
+    """The same with the kernel as the landmarks see it: memory n_source times the number of landmarks.
+
+    A row's kernel with itself is kept exact: what the landmarks do not see of it would otherwise cost nothing, and few
+    rows would get all the weight.
+    """
     white = nystroem_map(landmarks, gamma)
     Phi = embed(Xs.astype(np.float64, copy=False), landmarks, gamma, white)
     goal = Phi @ (kernel_mean(landmarks, Xt, gamma) @ white)
+    unseen = np.maximum(1 - np.einsum("nk,nk->n", Phi, Phi), 0) / len(Xs)
     Phi /= np.sqrt(len(Xs))
-    return low_rank(Phi), goal
+    return low_rank(Phi, unseen), goal
 
 
 def mean_matching_weights(
