@@ -12,6 +12,7 @@ import pytest
 from transfermap.bench import tables
 from transfermap.bench.baselines import BASELINES
 from transfermap.bench.catalogue import Domain
+from transfermap.bench.contenders import classifier
 from transfermap.bench.datasets import Rows
 from transfermap.bench.preprocess import prepare
 from transfermap.bench.recipes import _two_fold_c, recipe
@@ -33,7 +34,7 @@ def test_a_rows_settings_exist_and_its_figures_are_one_a_task(case):
     name, row = case
     table = published(name)
     assert bool(row.adapt) + bool(row.recipe) <= 1
-    assert row.classify in BASELINES
+    assert row.classify in BASELINES or classifier(row.classify)
     assert row.fit_on in ("labelled", "all")
     prepare(row.prepare, np.ones((2, 3)))
     for figures in (row.paper, row.rerun, *row.each.values()):
@@ -82,6 +83,8 @@ def small(monkeypatch):
         Row(method="plain", prepare="none", paper=[50.0, float("nan")]),
         Row(method="coral", prepare="z", adapt="coral", knobs={"reg": 0.1}, classify="linear-svm"),
         Row(method="easytl", prepare="z", adapt="easytl"),
+        Row(method="latent", prepare="none", recipe="latent", knobs={"n_components": 3, "key": "coral"}),
+        Row(method="logistic", prepare="none", classify="logistic"),
         Row(method="drawn", prepare="z", per_class=3),
         Row(method="release", prepare="z", recipe="coral_release"),
     ]
@@ -102,7 +105,7 @@ def test_a_cell_is_what_one_would_compute_by_hand(small):
     told = SVC(kernel="linear").fit(coral.transform(Xs, sample_domain=np.ones(40, int)), t.y).predict(Xt)
     assert cells["coral", "BA"].ours == pytest.approx(100 * np.mean(told == s.y))
     assert cells["easytl", "AB"].ours > 90
-    assert len(cells) == 10
+    assert len(cells) == 14
 
 
 def test_trials_draw_rows_anew_and_their_error_is_the_means(small):

@@ -128,6 +128,15 @@ def test_a_cost_that_underflows_everywhere_at_once_is_no_trouble():
     np.testing.assert_allclose(moved.mean(axis=0), Xt.mean(axis=0), atol=1e-4)
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_outliers_do_not_keep_it_from_its_marginals(side):
+    X = [rng.normal(size=(150, 3)), rng.normal(size=(150, 3)) + 1]
+    X[side][:3] *= 1e5
+    sinkhorn_ = Sinkhorn(reg=0.1, tol=1e-5)
+    mapped(sinkhorn_, *X)
+    assert sinkhorn_.marginal_error_ < 2e-5
+
+
 def test_rows_twice_there_are_rows_of_twice_the_mass():
     Xs, Xt = rng.normal(size=(40, 3)), rng.normal(size=(30, 3)) + 2
     twice = mapped(Sinkhorn(reg=0.1), np.r_[Xs, Xs[:10]], Xt)

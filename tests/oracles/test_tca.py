@@ -171,6 +171,8 @@ def test_the_root_of_the_penalty_is_exact():
     G, E = r.normal(size=(40, 30)), r.normal(size=(30, 4)) * [100, 1, 1e-3, 0]
     B, A = G.T @ G, E @ E.T + 0.01 * np.eye(30)
     w, V = leading(B, E, 0.01, 30)
+    assert w.sum() == pytest.approx(1)
+    w = w * np.trace(np.linalg.solve(A, B))
     np.testing.assert_allclose(B @ V, A @ V * w, atol=1e-6 * np.abs(B).max())
     np.testing.assert_allclose(V.T @ A @ V, np.eye(30), atol=1e-8)
     w, V = leading(np.zeros((300, 300)), np.ones((300, 1)), 0.1, 2)  # nothing to find, nothing to fail on

@@ -167,9 +167,10 @@ def test_the_source_that_contradicts_the_target_loses_its_weight():
     ours = TrAdaBoost().fit(X, y, sample_domain=d)
     contrary = (made.Xs[:, 0] > 0) != made.ys
     last = ours.source_weights_[-1]
-    assert np.median(last[~contrary]) > 1000 * np.median(last[contrary])
+    # most contrary rows are wrong in each of the nine rounds before the last, most others in none
+    assert np.median(last[contrary]) / np.median(last[~contrary]) == pytest.approx(source_rate(300, 10) ** 9)
     assert last[~contrary].mean() > 5 * last[contrary].mean()
-    assert ours.source_weights_.shape == (20, 300)
+    assert ours.source_weights_.shape == (10, 300)
     alone = LogisticRegression().fit(made.Xs, made.ys)
     assert ours.score(made.Xt, made.yt) > alone.score(made.Xt, made.yt) + 0.5
 

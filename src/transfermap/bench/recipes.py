@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
 
+from transfermap.card import find
 from transfermap.math.linalg import moments, spd_power
-from transfermap.split import Array
+from transfermap.roles import Learner
+from transfermap.split import Array, stacked
 
 Classify = Callable[[Array, Array, Array], Array]
 _RECIPES: dict[str, Callable[..., Array]] = {}
@@ -37,6 +40,20 @@ def pooled_pca(Xs: Array, ys: Array, Xt: Array, classify: Classify, n_components
     """The leading principal components of both domains together."""
     pca = PCA(n_components, svd_solver="full").fit(np.concatenate([Xs, Xt]))
     return classify(pca.transform(Xs), ys, pca.transform(Xt))
+
+
+@_named
+def latent(
+    Xs: Any, ys: Array, Xt: Any, classify: Classify, n_components: int = 100, key: str = "sourceonly", **knobs: Any
+) -> Array:
+    """The leading singular directions of both domains' sparse rows, then the method ``key`` with its knobs."""
+    X = TruncatedSVD(n_components, random_state=0).fit_transform(stacked(Xs, Xt))
+    half, side = Xs.shape[0], np.repeat([1, -1], [Xs.shape[0], Xt.shape[0]])
+    method = find(key)(**knobs).fit(X, np.concatenate([ys, np.full(Xt.shape[0], ys[0])]), sample_domain=side)
+    if isinstance(method, Learner):
+        return method.predict(X[half:])
+    Z = method.transform(X, sample_domain=side)
+    return classify(Z[:half], ys, Z[half:])
 
 
 @_named

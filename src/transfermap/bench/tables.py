@@ -19,7 +19,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from transfermap.bench.baselines import HONEST, baseline
+from transfermap.bench.baselines import BASELINES, HONEST, baseline
+from transfermap.bench.contenders import classifier
 from transfermap.bench.datasets import load_domains, load_task
 from transfermap.bench.recipes import recipe
 from transfermap.card import find
@@ -168,9 +169,14 @@ def draw(y: Array, per_class: int, seed: int) -> Array:
     return np.sort(np.concatenate([rng.permutation(np.flatnonzero(y == c))[:per_class] for c in np.unique(y)]))
 
 
+def _classified(name: str, Xs: Any, ys: Array, Xt: Any) -> Array:
+    told: Array = baseline(name, Xs, ys, Xt) if name in BASELINES else classifier(name).fit(Xs, ys).predict(Xt)
+    return told
+
+
 def predict(row: Row, knobs: Mapping[str, Any], Xs: Array, ys: Array, drawn: Array, Xt: Array) -> Array:
     """What a row's procedure tells of the target, having seen the source's rows and the labels of those drawn."""
-    classify = partial(baseline, row.classify)
+    classify = partial(_classified, row.classify)
     if not row.adapt:
         told: Array = recipe(row.recipe or "plain")(Xs[drawn], ys[drawn], Xt, classify, **knobs)
         return told

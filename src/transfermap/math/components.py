@@ -151,9 +151,9 @@ def components(space: Space, X: Array, factor: Array, reg: float, k: int | None,
         that their variance over the training rows is 1 on average.
     """
     E = pull(space, X, unit_norm(factor))
-    quotient, vectors = leading(space.scatter, E, reg, k or _MOST)
+    share, vectors = leading(space.scatter, E, reg, k or _MOST)
     if k is None:
-        vectors = worthwhile(quotient, vectors, space.scatter, E, reg)
+        vectors = worthwhile(share, vectors, E, reg)
     return scaled(space, vectors, len(X), scale)
 
 
@@ -198,6 +198,8 @@ def pick_landmarks(Xs: Array, Xt: Array, m: int, seed: int) -> Array:
 def leading(B: Array, E: Array, reg: float, k: int) -> tuple[Array, Array]:
     """The k largest solutions of ``B v = w (EE' + reg I) v``, fewer where the others are rounding; at least one.
 
+    Returns each w's share of the sum of all, and the v (r, k), v'(EE' + reg I)v = 1.
+
     The penalty differs from a multiple of the identity in the few directions of E (r, q) only, and so does its root.
     """
     U, s, _ = np.linalg.svd(E, full_matrices=False)
@@ -206,16 +208,15 @@ def leading(B: Array, E: Array, reg: float, k: int) -> tuple[Array, Array]:
     def eased(V: Array) -> Array:
         return (V - (U * shrink) @ (U.T @ V)) / np.sqrt(reg)
 
-    w, V = _largest(eased(eased(B).T), k)
+    S = eased(eased(B).T)
+    w, V = _largest(S, k)
     kept = w > w[0] * _NOISE if w[0] > 0 else np.arange(len(w)) == 0
-    return w[kept], eased(V[:, kept])
+    return w[kept] / max(float(np.trace(S)), np.finfo(float).tiny), eased(V[:, kept])
 
 
-def worthwhile(quotient: Array, vectors: Array, B: Array, E: Array, reg: float) -> Array:
-    """Of the leading directions (r, k) those that hold nearly all of tr((EE' + reg I)^-1 B) and do not tell domains."""
-    inner = np.linalg.solve(reg * np.eye(E.shape[1]) + E.T @ E, E.T @ B @ E)  # Woodbury
-    total = float(np.trace(B) - np.trace(inner)) / reg
-    vectors = vectors[:, : 1 + np.count_nonzero(np.cumsum(quotient) < _ENOUGH * total)]
+def worthwhile(share: Array, vectors: Array, E: Array, reg: float) -> Array:
+    """Of the leading directions (r, k) those that together hold nearly all of the sum, and do not tell domains."""
+    vectors = vectors[:, : 1 + np.count_nonzero(np.cumsum(share) < _ENOUGH)]
     alike = ((E.T @ vectors) ** 2).sum(axis=0) <= reg * (vectors**2).sum(axis=0)
     return vectors[:, alike] if alike.any() else vectors[:, :1]
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from transfermap.math.transport import Array, Cost, mean_cost, score_blocks, sinkhorn
+from transfermap.math.transport import Array, Cost, Potentials, mean_cost, score_blocks, sinkhorn
 
 _DENSE = 40_000  # pairs up to which the simplex takes all of them
 _NEAR = 10  # pairs a row, and a column, to begin with
 _WORST = 5  # pairs a row that join in a round
 _SLACK = 1e-10  # of the mean cost: a reduced cost above minus this is none
 _PIVOTS = 1_000_000_000
+_PATIENCE = 200  # steps after which an entropic plan that is still far off starts again from the exact one
+_STUCK = 1e-3
 
 
 def exact_plan(cost: Cost, a: Array, b: Array, start: Array | None = None) -> tuple[sparse.csr_array, Array]:
@@ -58,6 +60,22 @@ def exact_plan(cost: Cost, a: Array, b: Array, start: Array | None = None) -> tu
         if len(grown) == len(arcs):  # only rounding is left
             return plan, g
         arcs = grown
+
+
+def entropic_plan(
+    cost: Cost, a: Array, b: Array, reg: float, tol: float = 1e-6, max_iter: int = 1000, start: Array | None = None
+) -> Potentials:
+    """As :func:`~transfermap.math.transport.sinkhorn`, also before outliers, whose potentials lie far out.
+
+    A step moves a potential by a few times ``reg``, and an outlier's may have to go a million times that. The exact
+    plan's dual is out there already.
+    """
+    found = sinkhorn(cost, a, b, reg, tol, min(max_iter, _PATIENCE), start)
+    if found.error < tol or max_iter <= found.steps:
+        return found
+    g = found.g if found.error < _STUCK else exact_plan(cost, a, b)[1]
+    again = sinkhorn(cost, a, b, reg, tol, max_iter - found.steps, g)
+    return again._replace(steps=found.steps + again.steps)
 
 
 def staircase(a: Array, b: Array) -> Array:

@@ -174,26 +174,19 @@ def _stage(room: Array, cost: Cost, a: Array, b: Array, g: Array, reg: float, to
     """Solve at one regularisation, taking the scaling into the potentials whenever it has grown large."""
     done = 0
     while True:
-        f, peaks = _fill(room, cost, b, g, reg)
-        if peaks.min() < _FLOOR / 2 and done < max_iter:  # an outlier: no row reaches it, so it asks for more
-            g, done = g - reg * np.where(peaks < _FLOOR / 2, peaks, 0), done + 1
-            continue
+        f = _fill(room, cost, b, g, reg)
         u, v, error, steps = _scale(_thin(room, b), a, b, tol, max_iter - done)
         f, g, done = f + reg * np.log(u), g + reg * np.log(v), done + steps
         if error < tol or done >= max_iter:
             return Potentials(f, g, error, done)
 
 
-def _fill(K: Array, cost: Cost, b: Array, g: Array, reg: float) -> tuple[Array, Array]:
-    """Write exp((f + g - C) / reg) into K, with the f (n,) for which every row of K b is 1.
-
-    Returns f and each column's largest entry (m,) before rounding to 0, as a logarithm relative to its row's largest.
-    """
-    f, peaks, weights = np.empty(len(K)), np.full(len(b), -np.inf), b.astype(K.dtype)
+def _fill(K: Array, cost: Cost, b: Array, g: Array, reg: float) -> Array:
+    """Write exp((f + g - C) / reg) into K, with the f (n,) for which every row of K b is 1, and return f."""
+    f, weights = np.empty(len(K)), b.astype(K.dtype)
     for block, S in score_blocks(cost, g=g, reg=reg):
         top = S.max(axis=1)
         S -= top[:, None]
-        np.maximum(peaks, S.max(axis=0), out=peaks)
         np.maximum(S, _FLOOR, out=S)
         rows = K[block]
         rows[:] = S
@@ -201,7 +194,7 @@ def _fill(K: Array, cost: Cost, b: Array, g: Array, reg: float) -> tuple[Array, 
         sums = rows @ weights
         rows /= sums[:, None]
         f[block] = -reg * (top + np.log(sums))
-    return f, peaks
+    return f
 
 
 def _thin(K: Array, b: Array) -> Any:

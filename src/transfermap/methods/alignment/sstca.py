@@ -94,8 +94,8 @@ def penalised(B: Array, E: Array, P: Array, k: int | None) -> Array:
     C = cholesky(P, lower=True)
     half = solve_triangular(C, B, lower=True)
     B, E = solve_triangular(C, half.T, lower=True), solve_triangular(C, E, lower=True)
-    quotient, V = leading((B + B.T) / 2, E, 1.0, k or _MOST)
-    V = V if k else worthwhile(quotient, V, B, E, 1.0)
+    share, V = leading((B + B.T) / 2, E, 1.0, k or _MOST)
+    V = V if k else worthwhile(share, V, E, 1.0)
     return solve_triangular(C, V, lower=True, trans="T")
 
 

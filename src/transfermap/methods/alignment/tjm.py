@@ -63,8 +63,8 @@ def joint_matching(
         rounds += 1
         space, dual = coefficient_space(flat, moments_of(flat, X, ease)[0])
         E = pull(space, X, e)
-        quotient, V = leading(space.scatter, E, reg, k or _MOST)
-        V = V if k else worthwhile(quotient, V, space.scatter, E, reg)
+        share, V = leading(space.scatter, E, reg, k or _MOST)
+        V = V if k else worthwhile(share, V, E, reg)
         W = coefficients(space, dual, X, ease, V)
         size = np.maximum(np.linalg.norm(W, axis=0), np.finfo(float).tiny)
         before, lengths = lengths, np.linalg.norm(W[:n_source] / size, axis=1)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from transfermap.card import Card, knob, method
+from transfermap.math.earthmover import entropic_plan
 from transfermap.math.linalg import Array
-from transfermap.math.transport import Cost, Potentials, barycentres, class_shares, kernel_bytes, sinkhorn
+from transfermap.math.transport import Cost, Potentials, barycentres, class_shares, kernel_bytes
 from transfermap.methods.transport._shared import (
     SCALES,
     check_room,
@@ -29,15 +30,15 @@ def class_plan(
     Each round puts the concave penalty's tangent at the last plan in its place: a price for a class at a target row.
     """
     rough = min(1e3 * tol, max(tol, 1e-3))  # prices need no plan that is right to the last digit
-    found = sinkhorn(cost, a, b, reg, rough, max_iter)
+    found = entropic_plan(cost, a, b, reg, rough, max_iter)
     shares, done = class_shares(cost, a, b, found, reg, cost.codes), 1
     while done < rounds:
         cost, before, done = cost._replace(table=class_reg / (2 * np.sqrt(shares + _ABSENT))), shares, done + 1
-        found = sinkhorn(cost, a, b, reg, rough, max_iter, found.g)
+        found = entropic_plan(cost, a, b, reg, rough, max_iter, found.g)
         shares = class_shares(cost, a, b, found, reg, cost.codes)
         if np.abs(shares - before).max() < 1e-3:
             break
-    return cost, sinkhorn(cost, a, b, reg, tol, max_iter, found.g), shares, done
+    return cost, entropic_plan(cost, a, b, reg, tol, max_iter, found.g), shares, done
 
 
 @method(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from transfermap.card import Card, knob, method
-from transfermap.math.earthmover import exact_plan
+from transfermap.math.earthmover import entropic_plan, exact_plan
 from transfermap.math.linalg import Array
-from transfermap.math.transport import Cost, barycentres, centred, sinkhorn, squared_distance_scale
+from transfermap.math.transport import Cost, barycentres, centred, squared_distance_scale
 from transfermap.methods.transport._shared import SCALES, batches, clouds, displacements, moved, warn_if_short
 from transfermap.roles import Adapter
 
@@ -16,7 +16,7 @@ def batch_images(cost: Cost, a: Array, b: Array, Xt: Array, reg: float | None) -
     """Where a plan takes each source row of a batch, (n, d), and the error of its column sums; reg None: exact."""
     if reg is None:
         return (exact_plan(cost, a, b)[0] @ Xt) / a[:, None], 0.0
-    return barycentres(cost, a, b, sinkhorn(cost, a, b, reg), reg, Xt)
+    return barycentres(cost, a, b, entropic_plan(cost, a, b, reg), reg, Xt)
 
 
 def averaged_images(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from transfermap.card import Card, knob, method
-from transfermap.math import transport
+from transfermap.math.earthmover import entropic_plan
 from transfermap.math.linalg import Array
 from transfermap.math.transport import barycentres, kernel_bytes
 from transfermap.methods.transport._shared import (
@@ -106,7 +106,7 @@ class Sinkhorn(Adapter):
         needed = kernel_bytes(len(both.a), len(both.b), self.tol)
         check_room("Sinkhorn", both, needed, self.max_gb, "use MiniBatchTransport")
         cost = scaled_cost(both, self.cost_scale)
-        found = transport.sinkhorn(cost, both.a, both.b, self.reg, self.tol, self.max_iter)
+        found = entropic_plan(cost, both.a, both.b, self.reg, self.tol, self.max_iter)
         warn_if_short("Sinkhorn", found.error, self.tol, found.steps)
         images, self.marginal_error_ = barycentres(cost, both.a, both.b, found, self.reg, both.Xt)
         self.n_iter_ = found.steps

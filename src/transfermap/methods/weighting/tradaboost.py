@@ -177,8 +177,8 @@ class TrAdaBoost(Learner):
     ----------
     estimator : classifier or None, default=None
         What is boosted; its ``fit`` takes ``sample_weight``. None is logistic regression.
-    rounds : int, default=20
-        The paper's N, >= 1.
+    rounds : int, default=10
+        The paper's N, >= 1; the paper has up to 100.
     start : {"rows", "domains"}, default="domains"
         First weights: the same for every row, or the same sum for both domains (the paper leaves them to the user).
     dynamic : bool, default=False
@@ -220,7 +220,7 @@ class TrAdaBoost(Learner):
     target_labels = True
 
     estimator: Any = knob(None, none=True)
-    rounds: int = knob(20, low=1)
+    rounds: int = knob(10, low=1)
     start: Start = knob("domains", choices=("rows", "domains"))
     dynamic: bool = knob(False, choices=(False, True))
 
