@@ -15,6 +15,7 @@ run() {
     transfermap bench run $1 --preprocess "$2" -o "$records" --data-dir "$data" --seeds 0,1,2,3,4 --per-class 20 --jobs "${JOBS:-2}" \
         --methods "tca:$knobs,jda:$knobs,dda:$knobs,stl:$knobs"
 }
+run "digits-jda coil20 pacs-efflite0" l2
 run office-caltech-surf l1z-l2
-run "office-caltech-efflite0 pacs-efflite0 digits-jda coil20" l2
+run office-caltech-efflite0 l2
 transfermap bench show "$records"

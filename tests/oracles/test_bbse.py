@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from transfermap.data.toy import make_toy
-from transfermap.methods.weighting._labelshift import cross_fitted, spread
+from transfermap.methods.weighting._shared import cross_fitted, spread
 from transfermap.methods.weighting.bbse import BBSE, class_weights, confusion
 
 JOINT, MU = np.array([[0.35, 0.10], [0.15, 0.40]]), np.array([0.65, 0.35])

@@ -14,7 +14,7 @@ from scipy import sparse
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-BLOCK = 1 << 18  # entries at a time: 2 MB, which caches hold
+BLOCK = 1 << 19  # entries at a time: 4 MB, which caches hold
 SMALL = 4_000_000  # entries up to which a kernel in float64 costs little
 _FLOOR = -60.0  # exp of it is far below any tolerance, and still no subnormal number, which would be slow
 _DRIFT = 10.0  # logarithm of the scalings at which they go into the potentials

@@ -10,7 +10,7 @@ from scipy.optimize import nnls
 from transfermap.card import Card, knob, method
 from transfermap.math.linalg import Array
 from transfermap.measure import labelshift
-from transfermap.methods.weighting._labelshift import cross_fitted, spread
+from transfermap.methods.weighting._shared import cross_fitted, spread
 from transfermap.roles import Weigher
 
 Kind = Literal["hard", "soft"]

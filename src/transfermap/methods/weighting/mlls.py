@@ -11,7 +11,7 @@ from transfermap.card import Card, knob, method
 from transfermap.math.linalg import Array
 from transfermap.measure.calibration import temperature, tempered
 from transfermap.measure.labelshift import em_shares
-from transfermap.methods.weighting._labelshift import cross_fitted, spread
+from transfermap.methods.weighting._shared import cross_fitted, spread
 from transfermap.roles import Weigher
 
 Calibration = Literal["bias", "temperature", "none"]
