@@ -212,27 +212,37 @@ def _sparse(K: Array, least: Array, size: int) -> Any:
     parts = []
     for start in range(0, len(K), size):
         rows = K[start : start + size]
-        parts.append(sparse.csr_array(np.where(rows > least, rows, 0)))
+        parts.append(sparse.csr_array(np.where(rows > least, rows, 0), dtype=np.float64))
     return sparse.vstack(parts, format="csr")
 
 
 def _scale(K: Any, a: Array, b: Array, tol: float, max_iter: int) -> tuple[Array, Array, float, int]:
     """Scalings u (n,), v (m,) with u (K b v) = 1 and, until they drift, v (K' a u) = 1; the latter's error; steps."""
     v, steps, scaled = np.ones(len(b)), 0, 0
-    p = K @ b.astype(K.dtype)
+    p = _times(K, b)
     while True:
-        u = 1 / p.astype(np.float64)
-        q, steps = v * (K.T @ (a * u).astype(K.dtype)), steps + 1
+        u = 1 / p
+        q, steps = v * _times(K.T, a * u), steps + 1
         error = float(b @ np.abs(q - 1))
         if error < tol or steps >= max_iter or np.abs(np.log(v)).max() > _DRIFT:
             return u, v, error, steps
         if scaled < _PLAIN or error > 0.1:
             v, scaled = v / q, scaled + 1
-            p = K @ (b * v).astype(K.dtype)
+            p = _times(K, b * v)
         else:
             toward, used = _newton_step(K, a * u**2, b * v, b * q, b * (1 - q), error, max_iter - steps)
             v, p = _climb(K, a, b, v, p, toward, float((b * (1 - q)) @ toward))
             steps += used
+
+
+def _times(K: Any, x: Array) -> Array:
+    """K x; of a kernel in float32 the sums over a thousand columns at a time are added up in float64."""
+    if K.dtype == np.float64:
+        return K @ x
+    total, x = np.zeros(K.shape[0]), x.astype(K.dtype)
+    for start in range(0, K.shape[1], 1000):
+        total += K[:, start : start + 1000] @ x[start : start + 1000]
+    return total
 
 
 def _newton_step(
@@ -264,7 +274,7 @@ def _climb(K: Any, a: Array, b: Array, v: Array, p: Array, toward: Array, slope:
     far = min(1.0, _DRIFT / 2 / max(float(np.abs(toward).max()), 1e-300))
     while True:
         new = v * np.exp(far * toward)
-        q = K @ (b * new).astype(K.dtype)
+        q = _times(K, b * new)
         if far < 1e-6 or b @ np.log(new) - a @ np.log(q) >= value + 1e-4 * far * slope - noise:
             return new, q
         far /= 2

@@ -19,7 +19,13 @@ _COLUMNS, _FEWEST, _UNKNOWN = 100, 5, 0.5
 
 
 def adaptive_factor(
-    Xs: Array, ys: Array, Xt: Array, guess: Array, n_classes: int, together: Together = "mean"
+    Xs: Array,
+    ys: Array,
+    Xt: Array,
+    guess: Array,
+    n_classes: int,
+    together: Together = "mean",
+    whole: float | None = None,
 ) -> float:
     """The share of the class-wise shift in all shift: 0 only the domains as a whole differ, 1 only class by class.
 
@@ -34,6 +40,8 @@ def adaptive_factor(
         Labels and guessed labels, 0 ... n_classes - 1.
     together : {"mean", "sum"}
         d_c is the mean over the classes (as in the authors' code), or the sum (as printed, near 1 for many classes).
+    whole : float or None
+        d_0, where it is known.
     """
     Zs, Zt = compressed(Xs, Xt)
     pairs = [(Zs[ys == c], Zt[guess == c]) for c in range(n_classes)]
@@ -41,7 +49,7 @@ def adaptive_factor(
     if not within or min(len(Zs), len(Zt)) < _FEWEST:
         return _UNKNOWN
     by_class = float(np.mean(within) if together == "mean" else np.sum(within))
-    total = by_class + a_distance(Zs, Zt)
+    total = by_class + (a_distance(Zs, Zt) if whole is None else whole)
     return by_class / total if total > 0 else _UNKNOWN
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transfermap.card import Card, knob, method
 from transfermap.math.linalg import Array
-from transfermap.methods.alignment._dynamic import Together, adaptive_factor, compressed
+from transfermap.methods.alignment._dynamic import Together, a_distance, adaptive_factor, compressed
 from transfermap.methods.alignment._joint import Factors, JointProjection, balanced_factor
 
 
@@ -121,10 +121,11 @@ class DDA(JointProjection):
 
     def _factors(self, Xs: Array, ys: Array, Xt: Array, n_classes: int) -> Factors:
         Zs, Zt = compressed(Xs, Xt)
+        whole = a_distance(Zs, Zt)
         self.mu_: list[float] = []
 
         def factor(guess: Array) -> Array:
-            self.mu_.append(adaptive_factor(Zs, ys, Zt, guess, n_classes, self.together))
+            self.mu_.append(adaptive_factor(Zs, ys, Zt, guess, n_classes, self.together, whole))
             return balanced_factor(ys, guess, n_classes, self.mu_[-1])
 
         return factor
