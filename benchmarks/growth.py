@@ -12,11 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
-from peers import attempt, make
+from peers import attempt
 
 from transfermap.card import find, keys
 
@@ -32,13 +31,12 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("growth.svg"))
     arguments = parser.parse_args()
     found: dict[str, dict[int, dict[str, object]]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        paths = {rows: make(rows, arguments.columns, Path(folder)) for rows in arguments.rows}
-        for key in arguments.methods:
-            found[key] = {}
-            for rows, path in paths.items():
-                found[key][rows] = attempt(sys.executable, "ours", key, path, 60 * MINUTES, arguments.memory)
-            print(line(key, found[key]), flush=True)
+    for key in arguments.methods:
+        found[key] = {
+            rows: attempt(sys.executable, "ours", key, rows, arguments.columns, 60 * MINUTES, arguments.memory)
+            for rows in arguments.rows
+        }
+        print(line(key, found[key]), flush=True)
     arguments.output.with_suffix(".json").write_text(json.dumps(found, indent=1), encoding="utf8")
     draw(found, arguments.output)
 

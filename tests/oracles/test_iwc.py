@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from transfermap.math.ratio import log_ratio, ratio_weights
+from transfermap.math.logisticratio import log_ratio
+from transfermap.math.ratio import ratio_weights
 from transfermap.methods.weighting.iwc import IWC, flattening
 from transfermap.methods.weighting.logisticratio import LogisticRatio
 

@@ -64,7 +64,7 @@ def test_the_choice_is_the_best_of_all_pairs_of_kernel_and_penalty():
     Xs, Xt = gaussians(60, 1.0)
     gammas = try_gammas(Xs, Xt)
     found = least_ratio(Xs, Xt, Xt[:20], gammas, REGS, 0.0)
-    alone = [least_ratio(Xs, Xt, Xt[:20], (g,), (r,), 0.0).error for g in gammas for r in REGS]
+    alone = [least_ratio(Xs, Xt, Xt[:20], (g,), (r, r), 0.0).error for g in gammas for r in REGS]
     assert found.error == pytest.approx(min(alone))
     best = int(np.argmin(alone))
     assert (found.ratio.gamma, found.reg) == (gammas[best // len(REGS)], REGS[best % len(REGS)])

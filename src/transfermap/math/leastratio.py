@@ -13,17 +13,16 @@ from typing import NamedTuple
 import numpy as np
 
 from transfermap.math.linalg import Array
-from transfermap.math.ratio import KernelRatio, draw_rows, log_coefficients, log_mixture, squared_distances
+from transfermap.math.ratio import KernelRatio, draw_rows, log_coefficients, squared_distances
 
 REGS = tuple(10.0 ** np.arange(-3, 1.5, 0.5))
 _PAIRS = 1000
 
 
 class LeastRatio(NamedTuple):
-    """A fitted ratio, its logarithm at the source rows (n_source,), its penalty, and its leave-one-out error."""
+    """A fitted ratio, its penalty, and its leave-one-out error: nan where there was nothing to choose."""
 
     ratio: KernelRatio
-    logs: Array
     reg: float
     error: float
 
@@ -57,16 +56,17 @@ def least_ratio(
     pairs = min(len(Xs), len(Xt), _PAIRS)
     left_out = draw_rows(Xs, pairs), draw_rows(Xt, pairs)
 
-    def fitted(gamma: float) -> tuple[float, float, KernelRatio]:
+    def fitted(gamma: float) -> LeastRatio:
         Ks, Kt = np.exp(-gamma * Ds), np.exp(-gamma * Dt)
         sums = kernel_sums(Ks, Kt, alpha)
-        errors = leave_one_out(sums, Ks[left_out[0]], Kt[left_out[1]], regs, alpha)
-        k = int(np.argmin(errors))
-        log_coef = log_coefficients(coefficients(sums, regs[k], alpha))
-        return float(errors[k]), regs[k], KernelRatio(centres, gamma, log_coef, _cap(alpha))
+        reg, error = regs[0], np.nan
+        if len(gammas) * len(regs) > 1:
+            errors = leave_one_out(sums, Ks[left_out[0]], Kt[left_out[1]], regs, alpha)
+            reg, error = regs[int(np.argmin(errors))], float(errors.min())
+        ratio = KernelRatio(centres, gamma, log_coefficients(coefficients(sums, reg, alpha)), _cap(alpha))
+        return LeastRatio(ratio, reg, error)
 
-    error, reg, ratio = min(map(fitted, gammas), key=lambda found: found[0])
-    return LeastRatio(ratio, log_mixture(Ds, ratio), reg, error)
+    return min(map(fitted, gammas), key=lambda found: found.error)
 
 
 def kernel_sums(Ks: Array, Kt: Array, alpha: float) -> Sums:

@@ -1,23 +1,15 @@
 """How much more common a row is in the target than in the source: what the ways to find out have in common.
 
-Also the simplest of these ways, a rule that tells the two domains apart. Everything here depends on what the rows hold,
-not on the order that they come in.
+Everything here depends on what the rows hold, not on the order that they come in.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
-from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from transfermap.math.kernels import median_bandwidth
 from transfermap.math.linalg import Array
@@ -93,7 +85,7 @@ def draw_rows(X: Array, m: int, seed: int = 0) -> Array:
     """
     rng = np.random.default_rng([seed, 1])
     ranks = np.sort(rng.choice(X.shape[0], min(m, X.shape[0]), replace=False))
-    return np.argsort(_along(X, seed), kind="stable")[ranks]
+    return np.argsort(along(X, seed), kind="stable")[ranks]
 
 
 def try_gammas(Xs: Array, Xt: Array) -> tuple[float, ...]:
@@ -103,45 +95,6 @@ def try_gammas(Xs: Array, Xt: Array) -> tuple[float, ...]:
     """
     half = median_bandwidth(np.concatenate([X[draw_rows(X, _MEDIAN_ROWS)] for X in (Xs, Xt)]))
     return tuple(float(1 / (2 * half * factor**2)) for factor in _FACTORS[::-1])
-
-
-def log_ratio(Xs: Array, Xt: Array, C: float = 1.0, folds: int = 5, squares: bool = False) -> Array:
-    """``log p_t(x) / p_s(x)`` at every source row, by logistic rules that never saw the row; (n_source,).
-
-    Parameters
-    ----------
-    Xs, Xt : ndarray or sparse matrix of shape (n_source, d), (n_target, d)
-    C : float
-        Inverse penalty of the logistic rule, on columns of variance one.
-    folds : int
-        At least 2; fewer are used where a domain has fewer rows.
-    squares : bool
-        Whether the rule also sees the columns' squares, as it must where the domains differ in spread.
-    """
-    thin = sparse.issparse(Xs)
-    X = sparse.vstack([Xs, Xt], format="csr") if thin else np.concatenate([Xs, Xt])
-    side = np.repeat([0, 1], [Xs.shape[0], Xt.shape[0]])
-    count = min(folds, Xs.shape[0], Xt.shape[0])
-    fold = np.concatenate([stripes(Xs, count), stripes(Xt, count)])
-    odds = np.empty(Xs.shape[0])
-    for k in range(count):
-        rule = _rule(C, squares, thin)
-        with warnings.catch_warnings():
-            # a fit that stopped early is still a rule that never saw the rows it judges
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            rule.fit(X[fold != k], side[fold != k])
-        odds[fold[: len(odds)] == k] = rule.decision_function(Xs[fold[: len(odds)] == k])
-    return odds + np.log(Xs.shape[0] / Xt.shape[0])
-
-
-def _rule(C: float, squares: bool, thin: bool) -> Pipeline:
-    scale = StandardScaler(with_mean=not thin)
-    wider = (scale, FunctionTransformer(_with_squares, accept_sparse=True)) if squares else ()
-    return make_pipeline(*wider, clone(scale), LogisticRegression(C=C, max_iter=1000))
-
-
-def _with_squares(X: Any) -> Any:
-    return sparse.hstack([X, X.multiply(X)], format="csr") if sparse.issparse(X) else np.hstack([X, X**2])
 
 
 def ratio_weights(logs: Array, tau: float = 1.0, clip: float = 1.0) -> Array:
@@ -158,11 +111,11 @@ def stripes(X: Array, count: int) -> Array:
     The folds then depend on what the rows hold, not on their order, and where both domains hold the same rows, equal
     rows fall into the same fold: none is learnt from and judged at once.
     """
-    rank = np.argsort(np.argsort(_along(X, 0), kind="stable"), kind="stable")
+    rank = np.argsort(np.argsort(along(X, 0), kind="stable"), kind="stable")
     return rank % count
 
 
-def _along(X: Array, seed: int) -> Array:
+def along(X: Array, seed: int = 0) -> Array:
     """Where each row lies along a direction drawn by ``seed``, (n,)."""
     along: Array = X @ np.random.default_rng(seed).normal(size=X.shape[1])
     return along

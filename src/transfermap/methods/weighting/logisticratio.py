@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from transfermap.card import Card, knob, method
 from transfermap.math.linalg import Array
-from transfermap.math.ratio import log_ratio, ratio_weights
+from transfermap.math.logisticratio import log_ratio
+from transfermap.math.ratio import ratio_weights
 from transfermap.roles import Weigher
 
 
@@ -20,8 +21,8 @@ from transfermap.roles import Weigher
             "Turn the odds of each source row, judged by a rule that never saw it, into a weight.",
             "Flatten, cut the largest, scale to mean one; train on the weighted source.",
         ),
-        solver="cross-fitted logistic regression",
-        cost="time folds n d a pass, memory n d",
+        solver="logistic regression, its leave-one-out odds in closed form",
+        cost="time n d a pass and 2 n d^2, memory n d",
         assumes=(
             "the same row means the same label in both domains (covariate shift)",
             "the source has rows wherever the target has",
@@ -44,7 +45,7 @@ class LogisticRatio(Weigher):
     .. math:: \min_f \sum_i w_i\, \ell(f(x^s_i), y^s_i), \qquad
               w_i = \Bigl(\frac{n_s}{n_t} \frac{\hat p(t \mid x^s_i)}{\hat p(s \mid x^s_i)}\Bigr)^{\tau}
 
-    with :math:`\hat p` a logistic regression on standardised columns that never saw row :math:`i` (cross-fitting). The
+    with :math:`\hat p` a logistic regression on standardised columns that never saw row :math:`i`. The
     largest weights are cut, and all are scaled to mean 1.
 
     Fails when the domains hardly overlap, or when equal rows have other labels in the target.
@@ -58,8 +59,10 @@ class LogisticRatio(Weigher):
         variance (Shimodaira, 2000).
     clip : float, default=0.99
         Quantile of the weights in (0, 1] at which they are cut; 1 cuts nothing.
-    folds : int, default=5
-        Number of folds of the cross-fitting, >= 2.
+    folds : int or None, default=None
+        How rows are left out of the rule that judges them: None one by one, in closed form; a number, >= 2, by
+        refitting without each of that many folds. Sparse tables, and those of more than 2,000 columns, take five where
+        None is asked for.
 
     Attributes
     ----------
@@ -86,7 +89,7 @@ class LogisticRatio(Weigher):
     C: float = knob(1.0, above=0)
     tau: float = knob(1.0, low=0, high=1)
     clip: float = knob(0.99, above=0, high=1)
-    folds: int = knob(5, low=2)
+    folds: int | None = knob(None, low=2, none=True)
 
     def weigh(self, Xs: Array, ys: Array | None, Xt: Array) -> Array:
         return ratio_weights(log_ratio(Xs, Xt, self.C, self.folds), self.tau, self.clip)
