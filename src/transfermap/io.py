@@ -32,6 +32,8 @@ _OWN = (
     "transfermap.data.encoder.TableEncoder",
     "transfermap.data.fill.MedianFill",
     "transfermap.data.topics.Topics",
+    "transfermap.deep.shells.DeepClassifier",
+    "transfermap.deep.shells.DeepRegressor",
     "transfermap.measure.support.Support",
     "transfermap.roles.Adapted",
 )

@@ -202,7 +202,10 @@ class Learner(_Method):
         """
         return self._teach(self._rows(X, y, sample_domain))
 
-    def _teach(self, rows: Split) -> Self:
+    def _teach(self, rows: Split, estimator: Any = None) -> Self:
+        """Fit; ``estimator`` is the caller's, and trained where there is room for one."""
+        if estimator is not None and getattr(self, "estimator", self) is None:
+            self.estimator = clone(estimator)
         check_estimator_suits(self, self._taught(), rows.ys)
         if is_classifier(self):
             self.classes_ = np.unique(np.asarray(rows.ys))
@@ -359,9 +362,7 @@ class Adapted(MetaEstimatorMixin, BaseEstimator):
         """The fitted estimator; a Learner is one itself, and takes the caller's where it has room for it."""
         method = self.adapter_
         if isinstance(method, Learner):
-            if getattr(method, "estimator", self) is None:
-                method.estimator = clone(self.estimator)
-            return method._teach(rows)
+            return method._teach(rows, self.estimator)
         w = method._learn(rows)
         Z, y = method._see_source(rows.Xs, rows.domains), rows.ys
         if rows.known is not None:

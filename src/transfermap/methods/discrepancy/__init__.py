@@ -1,0 +1,1 @@
+"""Discrepancy of features."""

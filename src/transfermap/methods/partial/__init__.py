@@ -1,0 +1,1 @@
+"""Partial and open label sets."""
