@@ -92,7 +92,7 @@ class Objective(Learner):
         return {"source": source_loss(a.z, s.y)} | self.terms(m, a, b, s, t, progress)
 
     def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
-        """What the method adds, weighted; ``a`` and ``b`` are what the net makes of the source's and the target's batch."""
+        """What the method adds, weighted; ``a`` and ``b`` are what the net makes of the two domains' batches."""
         return {}
 
     def _teach(self, rows: Split, estimator: Any = None) -> Self:
