@@ -220,7 +220,12 @@ CELLS = {
         "covariate",
         {"skada": skada("DiscriminatorReweight"), "adapt": adapt("instance", "IWC")},
     ),
-    "iwc": Cell("iwc", "covariate", {"skada": skada("DiscriminatorReweight"), "adapt": adapt("instance", "IWC")}),
+    "iwc": Cell(
+        "iwc",
+        "covariate",
+        {"skada": skada("DiscriminatorReweight"), "adapt": adapt("instance", "IWC")},
+        {"squares": False},
+    ),
     "bbse": Cell("bbse", "shares", {"skada": skada("MMDTarSReweight", gamma=0.02)}),
     "dasvm": Cell("dasvm", "moved", {"skada": skada("DASVMClassifier")}),
     "tradaboost": Cell(

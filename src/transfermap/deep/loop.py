@@ -122,7 +122,7 @@ class Loop:
         terms: Terms = getattr(self.objective, turn.loss)(self.engine, s, t, progress)
         total = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(total):
-            values = ", ".join(f"{name} = {float(term):.3g}" for name, term in terms.items())
+            values = ", ".join(f"{name} = {float(term.detach()):.3g}" for name, term in terms.items())
             raise FloatingPointError(
                 f"{type(self.objective).__name__}: the loss is not finite at step {self.step} of {self.plan.steps} "
                 f"({values}); a smaller lr or clip=1.0 may help"
@@ -137,13 +137,15 @@ class Loop:
 
     def _staged(self, progress: float) -> Stage:
         """The stage that the run is in; what it begins with is done once."""
-        ends = accumulate(stage.share for stage in self.objective.stages)
-        at = min(sum(end <= progress + 1e-9 for end in ends), len(self.objective.stages) - 1)
+        # at weight 0 a method of many stages is source-only like any other
+        stages = self.objective.stages if self.objective.weight else Objective.stages
+        ends = accumulate(stage.share for stage in stages)
+        at = min(sum(end <= progress + 1e-9 for end in ends), len(stages) - 1)
         for entered in range(self.stage + 1, at + 1):
-            if self.objective.stages[entered].begin:
-                getattr(self.objective, self.objective.stages[entered].begin)(self.engine)
+            if stages[entered].begin:
+                getattr(self.objective, stages[entered].begin)(self.engine)
         self.stage = max(self.stage, at)
-        return self.objective.stages[at]
+        return stages[at]
 
     def _judged(self) -> bool:
         """Keep the state if it is the best so far; whether nothing better has come for too long."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,8 @@ def write_state(loop: Loop, path: Path) -> None:
         )
         part.replace(path)
     except Exception as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise ValueError(f"the checkpoint {path} could not be written ({error}); the last one is as it was") from error
 
 

@@ -13,18 +13,22 @@ from typing import NamedTuple
 import numpy as np
 
 from transfermap.math.linalg import Array
-from transfermap.math.ratio import KernelRatio, draw_rows, log_coefficients, squared_distances
+from transfermap.math.ratio import KernelRatio, draw_rows, log_coefficients, log_mixture, squared_distances
 
 REGS = tuple(10.0 ** np.arange(-3, 1.5, 0.5))
 _PAIRS = 1000
 
 
 class LeastRatio(NamedTuple):
-    """A fitted ratio, its penalty, and its leave-one-out error: nan where there was nothing to choose."""
+    """A fitted ratio, its penalty, its leave-one-out error (nan where there was nothing to choose), and its logarithms.
+
+    ``logs`` (n_source,) are those at the source's rows.
+    """
 
     ratio: KernelRatio
     reg: float
     error: float
+    logs: Array = np.empty(0)
 
 
 class Sums(NamedTuple):
@@ -66,7 +70,8 @@ def least_ratio(
         ratio = KernelRatio(centres, gamma, log_coefficients(coefficients(sums, reg, alpha)), _cap(alpha))
         return LeastRatio(ratio, reg, error)
 
-    return min(map(fitted, gammas), key=lambda found: found.error)
+    best = min(map(fitted, gammas), key=lambda found: found.error)
+    return best._replace(logs=log_mixture(Ds, best.ratio))
 
 
 def kernel_sums(Ks: Array, Kt: Array, alpha: float) -> Sums:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import cholesky, solve_triangular
 from scipy.special import expit
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -73,9 +72,10 @@ def _pair_by_pair(X: Array, side: Array, C: float, partner: Array) -> Array:
     X = np.column_stack([X, np.ones(len(X))])
     H = (X * v[:, None]).T @ X
     H.flat[: -1 : len(H) + 1] += 1
-    half = solve_triangular(cholesky(H, lower=True), X.T, lower=True).T
-    i, j = np.arange(len(partner)), len(partner) + partner
-    ii, jj, ij = (np.einsum("im,im->i", half[a], half[b]) for a, b in ((i, i), (j, j), (i, j)))
+    half = X @ np.linalg.inv(np.linalg.cholesky(H)).T
+    i, j = slice(len(partner)), len(partner) + partner
+    own, other = half[i], half[j]
+    ii, jj, ij = (np.einsum("im,im->i", a, b) for a, b in ((own, own), (other, other), (own, other)))
     # (1 - h V)^-1 h applied to (r_i, r_j), of which the first entry: h the pair's 2 x 2 block of X H^-1 X'
     det = (1 - v[i] * ii) * (1 - v[j] * jj) - v[i] * v[j] * ij**2
     change = ((ii - v[j] * (ii * jj - ij**2)) * r[i] + ij * r[j]) / det

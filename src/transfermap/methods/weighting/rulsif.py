@@ -109,8 +109,7 @@ class RULSIF(Weigher):
         gammas = try_gammas(Xs, Xt) if self.gamma is None else (self.gamma,)
         regs = REGS if self.reg is None else (self.reg,)
         C = Xt[draw_rows(Xt, self.centres, self.random_state)]
-        ratio, self.reg_, _ = least_ratio(Xs, Xt, C, gammas, regs, self.alpha)
+        ratio, self.reg_, _, logs = least_ratio(Xs, Xt, C, gammas, regs, self.alpha)
         self.centres_, self.gamma_, self.log_coef_ = ratio.centres, ratio.gamma, ratio.log_coef
-        logs = log_kernel_ratio(Xs, ratio)
         self.divergence_ = relative_pearson(np.exp(logs), np.exp(log_kernel_ratio(Xt, ratio)), self.alpha)
         return ratio_weights(logs)

@@ -7,7 +7,7 @@ import numpy as np
 from transfermap.card import Card, knob, method
 from transfermap.math.leastratio import REGS, least_ratio
 from transfermap.math.linalg import Array
-from transfermap.math.ratio import draw_rows, log_kernel_ratio, ratio_weights, try_gammas
+from transfermap.math.ratio import draw_rows, ratio_weights, try_gammas
 from transfermap.roles import Weigher
 
 
@@ -101,6 +101,6 @@ class ULSIF(Weigher):
         gammas = try_gammas(Xs, Xt) if self.gamma is None else (self.gamma,)
         regs = REGS if self.reg is None else (self.reg,)
         C = Xt[draw_rows(Xt, self.centres, self.random_state)]
-        ratio, self.reg_, _ = least_ratio(Xs, Xt, C, gammas, regs, alpha=0.0)
+        ratio, self.reg_, _, logs = least_ratio(Xs, Xt, C, gammas, regs, alpha=0.0)
         self.centres_, self.gamma_, self.log_coef_ = ratio.centres, ratio.gamma, ratio.log_coef
-        return ratio_weights(log_kernel_ratio(Xs, ratio))
+        return ratio_weights(logs)
