@@ -40,8 +40,17 @@ from transfermap.report.phrases import (
     shorten,
     steadiness,
 )
-from transfermap.report.plots import evidence_plot, maps_plot, shares_plot, shift_plot, weighed_rows, weights_plot
+from transfermap.report.plots import (
+    NothingToShow,
+    evidence_plot,
+    maps_plot,
+    shares_plot,
+    shift_plot,
+    weighed_rows,
+    weights_plot,
+)
 from transfermap.report.terminal import breaks, check_view, frame, leaderboard_table, truth_view, verdict_panel
+from transfermap.report.trainingplot import critic_won, training_plot
 
 ANSWERS = ("use", "stay", "unknown")
 KINDS = ("classification", "regression")
@@ -574,3 +583,19 @@ def test_a_browser_prints_the_page(tmp_path: Path) -> None:
     chromium(tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={paper}", page.as_uri())
     sheets = len(re.findall(rb"/Type\s*/Page\b", paper.read_bytes()))
     assert 3 <= sheets <= 15
+
+
+def test_the_training_curves_show_the_terms_and_say_when_the_critic_won() -> None:
+    steps = np.arange(50.0)
+    curves = np.c_[steps, np.exp(-steps / 9), 0.6 + 0 * steps, np.r_[np.full(20, 0.7), np.full(30, 0.999)]]
+    arrays = {"curve_names": np.array(["source", "domain", "critic accuracy"]), "curves": curves}
+    figure = training_plot(arrays)
+    assert [len(ax.lines) for ax in figure.axes] == [2, 2]  # the critic's, and chance
+    assert critic_won(arrays)
+    assert not critic_won({**arrays, "curves": np.where(curves == 0.999, 0.55, curves)})
+    assert not critic_won({})
+    record, more = sample_record()
+    page = html_page(record, more | arrays, "en")
+    assert "How it was trained" in page and "the critic was right almost always" in page
+    with pytest.raises(NothingToShow, match="curve_names and curves"):
+        training_plot({})

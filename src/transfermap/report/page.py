@@ -29,6 +29,7 @@ from transfermap.report.phrases import (
     word,
     word_or,
 )
+from transfermap.report.trainingplot import critic_won, training_plot
 from transfermap.words import catalogue
 
 _MOST_COLUMNS = 15
@@ -70,6 +71,7 @@ def html_page(record: Mapping[str, Any], arrays: Mapping[str, Any], lang: str = 
         has_oracle=any("oracle" in row for row in record["leaderboard"]),
         figures=_figures(record, arrays, lang),
         weighed=plots.weighed_rows(arrays),
+        critic_won=critic_won(arrays),
         predicted=plots.predicted_shares(record),
         most_columns=_MOST_COLUMNS,
         shown_method=str(arrays["method"]) if "method" in arrays else record["verdict"]["method"],
@@ -185,6 +187,7 @@ def _figures(record: Mapping[str, Any], arrays: Mapping[str, Any], lang: str) ->
         "shares": lambda: plots.shares_plot(record, lang),
         "maps": lambda: plots.maps_plot(record, arrays, lang),
         "weights": lambda: plots.weights_plot(arrays, lang),
+        "training": lambda: training_plot(arrays, lang),
     }
     drawn = {}
     for name, plot in draw.items():

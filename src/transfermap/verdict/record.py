@@ -146,9 +146,20 @@ def maps(
     arrays["method"] = np.array(shown.name)
     if hasattr(shown.model.adapter_, "weights_"):
         return arrays | {"weights": shown.model.adapter_.weights_}
-    Zs = shown.model.adapter_._see_source(data.Xs[s], data.sources[s])
-    after = _flat(Zs, shown.model.adapter_._see_target(data.Xt[t]))
+    adapter = shown.model.adapter_
+    if hasattr(adapter, "history_"):
+        arrays |= curves(adapter.history_)
+        after = _flat(adapter.features(data.Xs[s]), adapter.features(data.Xt[t]))
+    else:
+        after = _flat(adapter._see_source(data.Xs[s], data.sources[s]), adapter._see_target(data.Xt[t]))
     return arrays | dict(zip(("after_source", "after_target"), after, strict=True))
+
+
+def curves(history: list[dict[str, float]]) -> dict[str, Array]:
+    """What training noted: ``curve_names`` (k,) and ``curves`` (points, 1 + k), steps first; nan where nothing was."""
+    names = list(dict.fromkeys(name for point in history for name in point if name not in ("step", "seconds")))
+    table = [[point["step"], *(point.get(name, np.nan) for name in names)] for point in history]
+    return {"curve_names": np.array(names), "curves": np.array(table, dtype=float)}
 
 
 def _flat(Zs: Array, Zt: Array) -> tuple[Array, Array]:

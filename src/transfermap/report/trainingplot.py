@@ -1,0 +1,63 @@
+"""What happened while a net was trained: the terms of its loss, and how often its critic was right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from transfermap.report.drawing import BETTER, EVEN, INK, MUTED, SIZE, SOURCE, TARGET, WORSE, blank, literal, ticks
+from transfermap.report.phrases import word
+from transfermap.report.plots import NothingToShow
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ACCURACY = "accuracy"
+_LINES = [(SOURCE, "-"), (TARGET, "--"), (BETTER, "-."), (WORSE, ":"), (EVEN, "-"), (INK, "--")]
+_SURE = 0.98
+
+
+def training_plot(arrays: Mapping[str, Any], lang: str = "en") -> Figure:
+    """The terms of the loss over the steps, and below them what was noted as an accuracy.
+
+    Raises
+    ------
+    NothingToShow
+        (a ``ValueError``) if the arrays hold no curves.
+    """
+    names, table = [str(n) for n in arrays.get("curve_names", [])], np.asarray(arrays.get("curves", np.empty((0, 1))))
+    if not names or len(table) < 2:
+        raise NothingToShow("a training plot needs the arrays curve_names and curves; this run has none")
+    accurate = [n for n in names if ACCURACY in n]
+    groups = [g for g in ([n for n in names if n not in accurate], accurate) if g]
+    figure = blank(6.2, 0.5 + 1.9 * len(groups))
+    axes = figure.subplots(len(groups), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, group in zip(axes, groups, strict=True):
+        for (color, line), name in zip(_LINES, group, strict=False):
+            values = smooth(table[:, 1 + names.index(name)])
+            ax.plot(table[:, 0], values, line, color=color, linewidth=1.6, label=literal(name))
+        ax.legend(loc="upper right", frameon=False, fontsize=SIZE - 1, labelcolor=INK, ncols=3)
+        if group is accurate:
+            ax.axhline(0.5, color=EVEN, linewidth=0.8)
+            ax.set_ylim(0, 1.25)
+    ticks(axes[-1], lambda x, _: f"{x:,.0f}", count=5)
+    axes[-1].set_xlabel(word("training_x", lang), fontsize=SIZE - 0.5, color=MUTED)
+    figure.subplots_adjust(0.11, 0.5 / (0.5 + 1.9 * len(groups)), 0.97, 0.96, hspace=0.12)
+    return figure
+
+
+def critic_won(arrays: Mapping[str, Any]) -> bool:
+    """Whether the critic told the domains apart almost without error at the end: its gradient then says little."""
+    names, table = [str(n) for n in arrays.get("curve_names", [])], np.asarray(arrays.get("curves", np.empty((0, 1))))
+    told = [table[-max(len(table) // 10, 1) :, 1 + i] for i, n in enumerate(names) if n.startswith("critic accuracy")]
+    return any(float(np.nanmean(t)) > _SURE for t in told if np.isfinite(t).any())
+
+
+def smooth(values: Any, share: int = 25) -> Any:
+    """A running mean over a 25th of the points: single batches say little."""
+    width = max(1, len(values) // share)
+    known = np.where(np.isfinite(values), values, 0.0)
+    weight = np.convolve(np.isfinite(values).astype(float), np.ones(width), "same")
+    return np.convolve(known, np.ones(width), "same") / np.where(weight > 0, weight, np.nan)
