@@ -148,3 +148,13 @@ def test_sentences_speak_chinese_in_chinese():
     quiet = re.compile(r"[\u4e00-\u9fff]")
     shown = [code for code, text in catalogue("zh").items() if len(text) > 30 and not quiet.search(text)]
     assert not shown
+
+
+def test_the_register_of_errors_names_tests_that_exist():
+    tests = Path(__file__).parent
+    page = (tests.parent / "docs" / "errors.md").read_text("utf8")
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`(?:, `::(test_\w+)`)?", page)
+    assert len(named) > 15
+    for file, *functions in named:
+        found = next(p for p in (tests / "oracles" / file, tests / file) if p.is_file()).read_text("utf8")
+        assert all(f"def {name}(" in found for name in functions if name), (file, functions)
