@@ -6,6 +6,7 @@ import inspect
 import re
 import warnings
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -105,9 +106,9 @@ def scores(m, X, y, d, Xnew):
 
 @pytest.fixture(autouse=True)
 def few_steps(request, monkeypatch):
-    """Promises about form hold after few steps too; only what a method is good for needs all of them."""
-    if "beats" not in request.node.name:
-        monkeypatch.setattr(shells, "STEPS", 200 if "regressor" in request.node.name else 40)
+    """Promises about form hold after few steps too; only what a method is good for needs many of them."""
+    many = "beats" in request.node.name or "regressor" in request.node.name
+    monkeypatch.setattr(shells, "STEPS", 300 if many else 30)
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +124,8 @@ def quiet():
 @each
 @pytest.mark.parametrize("after", [None, LogisticRegression(), Ridge()], ids=["bare", "classifier", "regressor"])
 def test_scikit_learns_checks_pass(key, after):
+    if after is not None and issubclass(find(key), Objective) and key not in ("erm", "dann"):
+        pytest.skip("in front of an estimator all nets go the same way, which erm and dann show")
     misfit = after is not None and ("regression" if isinstance(after, Ridge) else "classification")
     if misfit and misfit not in find(key).card.tasks:
         X, y, d = data()
@@ -424,22 +427,28 @@ def test_thin_data_works(key, case):
 
 @pytest.mark.parametrize("key", [k for k in keys() if k not in BASELINES and not numeric(k)])
 def test_it_beats_source_only_on_its_own_shift(key):
-    def accuracy(k, seed):
-        X, y, d = data(find(key).card.toy, n=300, seed=seed)
-        m = Adapted(new(k), LogisticRegression(max_iter=2000)).fit(X, hidden(k, y, d), sample_domain=d)
-        return m.score(X[d < 0], y[d < 0])
-
-    gain = np.mean([accuracy(key, seed) - accuracy(baseline(key), seed) for seed in SEEDS])
+    shift = find(key).card.toy
+    gain = np.mean([accuracy(key, shift, seed) - accuracy(baseline(key), shift, seed) for seed in SEEDS])
     assert gain > MARGIN
+
+
+@cache
+def accuracy(key, shift, seed):
+    X, y, d = data(shift, n=300, seed=seed)
+    m = Adapted(new(key), LogisticRegression(max_iter=2000)).fit(X, hidden(key, y, d), sample_domain=d)
+    return m.score(X[d < 0], y[d < 0])
 
 
 @pytest.mark.parametrize("key", [k for k in keys() if k not in BASELINES and "regression" in find(k).card.tasks])
 def test_it_beats_source_only_for_regression_too(key):
-    def fit(k, seed):
-        X, y, d = data(find(key).card.toy, n=300, seed=seed, task="regression")
-        return Adapted(new(k), Ridge()).fit(X, hidden(k, y, d, np.nan), sample_domain=d).score(X[d < 0], y[d < 0])
+    shift = find(key).card.toy
+    assert np.mean([r2(key, shift, seed) - r2(baseline(key), shift, seed) for seed in SEEDS]) > 0.1
 
-    assert np.mean([fit(key, seed) - fit(baseline(key), seed) for seed in SEEDS]) > 0.1
+
+@cache
+def r2(key, shift, seed):
+    X, y, d = data(shift, n=300, seed=seed, task="regression")
+    return Adapted(new(key), Ridge()).fit(X, hidden(key, y, d, np.nan), sample_domain=d).score(X[d < 0], y[d < 0])
 
 
 # 10. what it says of itself

@@ -178,9 +178,9 @@ def test_url() -> None:
 
 def test_lookup_finds_built_and_planned_and_helps_with_typing_errors() -> None:
     assert isinstance(lookup("CORAL"), Card)
-    osbp = lookup("OSBP")
-    assert isinstance(osbp, Entry)
-    assert not osbp.built
+    dsan = lookup("DSAN")
+    assert isinstance(dsan, Entry)
+    assert not dsan.built
     with pytest.raises(ValueError, match=r"no method 'corall' on the map.*coral"):
         lookup("corall")
     with pytest.raises(ValueError, match="sourceonly"):
@@ -205,7 +205,7 @@ def test_terminal_shows_every_method_within_80_columns_without_colour(lang: str)
 def test_terminal_needs_no_more_than_ascii() -> None:
     text = _printed(terminal(FOUND), encoding="ascii")
     assert text.count("* ") == len(keys()) + 1
-    assert " o osbp " in text
+    assert " o dsan " in text
 
 
 def test_terminal_of_nothing_says_so() -> None:
@@ -353,7 +353,7 @@ def test_example_on_the_card_runs_anywhere(card: Card) -> None:
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_card_of_a_planned_method_says_that_it_is_planned(lang: str) -> None:
-    text = _printed(card_text(lookup("osbp"), lang))
+    text = _printed(card_text(lookup("dsan"), lang))
     assert ("Planned" if lang == "en" else "计划中") in text
-    assert "https://doi.org/10.48550/arXiv.1804.10427" in text
-    assert card_json(lookup("osbp"))["built"] is False
+    assert "https://doi.org/10.1109/TNNLS.2020.2988928" in text
+    assert card_json(lookup("dsan"))["built"] is False

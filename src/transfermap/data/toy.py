@@ -136,14 +136,18 @@ def rotation_and_scale(rng: Rng, n: int, task: Task) -> Toy:
     return toy._replace(Xt=toy.Xt @ (turn * [4.0, 2.0, 1.0, 0.25]) @ turn.T + 2 * rng.normal(size=4))
 
 
-@_shift
-def mean_shift_nuisance(rng: Rng, n: int, task: Task) -> Toy:
-    """The target is moved along a direction that follows the label a little in the source and not at all in it."""
+def _nuisance(rng: Rng, n: int, task: Task) -> tuple[Toy, Array]:
     toy = _pair(rng, n, task, d=6)
     along = np.r_[0.0, rng.normal(size=5)]
     along /= np.linalg.norm(along)
     signal = toy.ys if task == "regression" else 2 * toy.ys - 1
-    return toy._replace(Xs=toy.Xs + 0.7 * np.outer(signal, along), Xt=toy.Xt + 4 * along)
+    return toy._replace(Xs=toy.Xs + 0.7 * np.outer(signal, along), Xt=toy.Xt + 4 * along), along
+
+
+@_shift
+def mean_shift_nuisance(rng: Rng, n: int, task: Task) -> Toy:
+    """The target is moved along a direction that follows the label a little in the source and not at all in it."""
+    return _nuisance(rng, n, task)[0]
 
 
 @_shift
@@ -230,3 +234,53 @@ def vocabulary_shift(rng: Rng, n: int, task: Task) -> Toy:
         rate[:6], rate[own] = 0.5, 0.5
         domains.append(rng.poisson(rate * np.exp(np.clip(felt, -2, 2))).astype(float))
     return Toy(domains[0], ys, domains[1], yt)
+
+
+def _circle(rng: Rng, place: Array, turn: float = 0.0) -> Array:
+    """Rows around a circle, a fifth of it for each unit of ``place`` (n,), turned by degrees; two idle columns."""
+    angle = 2 * np.pi * place / 5 + np.deg2rad(turn)
+    X = rng.normal(size=(len(place), 4))
+    X[:, :2] = 0.8 * X[:, :2] + 3 * np.column_stack([np.cos(angle), np.sin(angle)])
+    return X
+
+
+@_shift
+def partial_labels(rng: Rng, n: int, task: Task) -> Toy:
+    """Five classes in a circle, of which the target has two (regression: half of the range); it is turned a little."""
+    ys: Array
+    yt: Array
+    if task == "regression":
+        ys, yt = 5 * rng.random(n), 2.5 * rng.random(n)
+    else:
+        ys, yt = rng.integers(0, 5, n), 2 * rng.integers(0, 2, n)
+    return Toy(_circle(rng, ys), ys, _circle(rng, yt, turn=20), yt)
+
+
+@_shift
+def contrary_witness(rng: Rng, n: int, task: Task) -> Toy:
+    """Two columns say the label clearly; in the target the second says the opposite, less loudly."""
+    (ys, signal_s), (yt, signal_t) = _labels(rng, n, task), _labels(rng, n, task)
+    domains = []
+    for signal, second in ((signal_s, 1.0), (signal_t, -0.7)):
+        X = 0.3 * rng.normal(size=(n, 4))
+        X[:, :2] += np.outer(signal, [1.0, second])
+        domains.append(X)
+    return Toy(domains[0], ys, domains[1], yt)
+
+
+@_shift
+def unknown_class(rng: Rng, n: int, task: Task) -> Toy:
+    """As mean_shift_nuisance; a fifth of the target is of a class of its own, which lies further the same way.
+
+    Regression: that fifth has labels beyond all of the source's.
+    """
+    toy, along = _nuisance(rng, n, task)
+    new = rng.random(n) < 0.2
+    toy.Xt[new] += 6 * along
+    if task == "regression":
+        toy.Xt[new, 0] += 3
+        toy.yt[new] += 3
+    else:
+        toy.Xt[new, 0] = 0.5 * rng.normal(size=new.sum())
+        toy.yt[new] = 2
+    return toy

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
+from typing import Any, Self
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from transfermap.deep.kernels import squared_distances
 
 
 class Residual(nn.Module):
@@ -37,3 +44,74 @@ class Memory(nn.Module):
         super().__init__()
         for name, value in start.items():
             self.register_buffer(name, value)
+
+
+class SelfGram(torch.autograd.Function):
+    """``bank(squared_distances(z), width, kernels)``, three times as fast backwards: its gradient is one product."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, width: Tensor | float, kernels: int) -> Tensor:
+        z = z - z.mean(0)
+        rate = 1 / (width * 2 ** (kernels // 2))
+        one = squared_distances(z).mul_(-rate).exp_()
+        total, slope = one.clone(), one.clone()
+        for u in range(1, kernels):
+            one.square_()
+            total += one
+            slope.add_(one, alpha=2**u)
+        ctx.save_for_backward(z, slope.mul_(-rate))
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        z, slope = ctx.saved_tensors
+        pull = grads[0] * slope
+        pull = pull + pull.T
+        return 2 * torch.addmm(pull.sum(1)[:, None] * z, pull, z, alpha=-1), None, None
+
+
+def same(size: int) -> nn.Linear:
+    """A linear map that starts as the identity."""
+    layer = nn.Linear(size, size)
+    nn.init.eye_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class Frozen(nn.Module):
+    """A copy of a module that learns nothing any more.
+
+    Its running statistics stay as they are. Its dropout is on when the original's is: where only one of two domains'
+    features have zeros, a critic needs nothing else to tell them apart.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.body = copy.deepcopy(module).requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(False)
+        for layer in self.modules():
+            if isinstance(layer, nn.modules.dropout._DropoutNd):
+                layer.train(mode)
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.body(x)
+        return out
+
+
+class Critics(nn.Module):
+    """Critics of equal shape, one a class, in one product a layer: rows (C, n, k) to logits (C, n)."""
+
+    def __init__(self, critics: Sequence[nn.Module]) -> None:
+        super().__init__()
+        layers = list(zip(*([x for x in c.modules() if isinstance(x, nn.Linear)] for c in critics), strict=True))
+        self.maps = nn.ParameterList(torch.stack([x.weight.detach().T for x in layer]) for layer in layers)
+        self.shifts = nn.ParameterList(torch.stack([x.bias.detach()[None] for x in layer]) for layer in layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for at, (a, b) in enumerate(zip(self.maps, self.shifts, strict=True)):
+            x = torch.baddbmm(b, torch.relu(x) if at else x, a)
+        return x[..., 0]

@@ -108,6 +108,17 @@ class Objective(Learner):
 
         self.shell_ = shell(self, rows.ys)._train(rows)
 
+    @property
+    def history_(self) -> list[dict[str, float]]:
+        """The terms of the loss, and what else was noted, over the run's steps."""
+        history: list[dict[str, float]] = self.shell_.history_
+        return history
+
+    def features(self, X: Any) -> Array:
+        """The features that the net makes of rows (n, d); (n, k)."""
+        F: Array = self.shell_.features(X)
+        return F
+
     def _scores(self, X: Array) -> Array:
         scores: Array = self.shell_._scores(X)
         return scores
@@ -139,5 +150,5 @@ def reverse(x: Tensor, weight: float | Tensor = 1.0) -> Tensor:
 
 
 def entropy(p: Tensor) -> Tensor:
-    """Of each row of probabilities (n, C), in nats, (n,)."""
-    return torch.special.entr(p).sum(1)
+    """Of each row of probabilities (n, C), in nats, (n,); its gradient is finite at p = 0 too."""
+    return torch.special.entr(p.clamp(min=torch.finfo(p.dtype).tiny)).sum(1)

@@ -1,1 +1,1 @@
-"""Adversarial adaptation."""
+"""Adversarial."""

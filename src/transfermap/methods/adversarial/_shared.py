@@ -1,13 +1,15 @@
-"""What adversarial methods share: the critic's loss, and how often it is right."""
+"""What adversarial methods share: the critic's loss, how often it is right, and second heads."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import copy
+from typing import TYPE_CHECKING, Any
 
-from transfermap.deep.lazy import F
+from transfermap.deep.lazy import F, torch
+from transfermap.deep.objective import entropy
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from transfermap.deep.engine import Engine
 
@@ -18,7 +20,48 @@ def told_apart(m: Engine, ds: Tensor, dt: Tensor, ws: Tensor | None = None, wt: 
     Each domain counts one half whatever its batch; ``ws`` and ``wt`` (mean 1) weigh rows. How often the critic is right
     (mean of both domains) is noted as "critic accuracy"; where it stays near 1, its gradient says little.
     """
+    m.note("critic accuracy", 1 - errors(ds, dt))
+    return domain_loss(ds, dt, ws, wt)
+
+
+def domain_loss(ds: Tensor, dt: Tensor, ws: Tensor | None = None, wt: Tensor | None = None) -> Tensor:
+    """The loss of :func:`told_apart`; of several critics (C, n_s), (C, n_t) the mean."""
     loss_s, loss_t = F.softplus(-ds), F.softplus(dt)
-    m.note("critic accuracy", ((ds > 0).float().mean() + (dt <= 0).float().mean()) / 2)
     loss = (loss_s if ws is None else ws * loss_s).mean() + (loss_t if wt is None else wt * loss_t).mean()
     return loss / 2
+
+
+def errors(ds: Tensor, dt: Tensor, ws: Tensor | None = None, wt: Tensor | None = None) -> Tensor:
+    """How often critics are wrong, each domain counting one half; of several (C, n) one number each.
+
+    Rows count ``ws`` and ``wt``, of any sum; where all of a domain count nothing, it counts as guessed.
+    """
+    wrong = []
+    for miss, w in ((ds <= 0, ws), (dt > 0, wt)):
+        w = torch.ones_like(ds[..., :1]) if w is None else w
+        total = w.expand(miss.shape).sum(-1)
+        wrong.append(torch.where(total > 0, (w * miss).sum(-1) / total.clamp(min=1e-30), 0.5))
+    return (wrong[0] + wrong[1]) / 2
+
+
+def sureness(p: Tensor) -> Tensor:
+    """How sure of each row (n, C) a classifier is, ``1 + exp(-H)``, over its mean; no gradient through the mean."""
+    w = 1 + torch.exp(-entropy(p))
+    return w / w.mean().detach()
+
+
+def second_head(net: nn.ModuleDict) -> nn.Module:
+    """A head like the net's, begun anew.
+
+    Raises
+    ------
+    ValueError
+        If it comes out equal to the first: nothing would ever part the two.
+    """
+    head = copy.deepcopy(net["head"])
+    for layer in head.modules():
+        begin: Any = getattr(layer, "reset_parameters", lambda: None)
+        begin()
+    if all(torch.equal(a, b) for a, b in zip(head.parameters(), net["head"].parameters(), strict=True)):
+        raise ValueError(f"the net's head must have layers that can be begun anew, such as Linear; got {net['head']}")
+    return head

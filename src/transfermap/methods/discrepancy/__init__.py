@@ -1,1 +1,1 @@
-"""Discrepancy of features."""
+"""Deep discrepancy."""

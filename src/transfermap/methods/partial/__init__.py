@@ -1,1 +1,1 @@
-"""Partial and open label sets."""
+"""Partial label sets."""

@@ -1,0 +1,114 @@
+"""PADA: source classes that the target seems to lack count less, for the classifier and for the critic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from transfermap.card import Card, knob, method
+from transfermap.deep.lazy import torch
+from transfermap.deep.nets import code_size, critic
+from transfermap.deep.objective import Batch, Objective, Terms, View, ramp, reverse, source_loss
+from transfermap.methods.adversarial._shared import told_apart
+from transfermap.methods.partial._shared import blend, class_memory, target_shares
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from transfermap.deep.engine import Engine
+
+
+@method(
+    Card(
+        name="Partial adversarial domain adaptation",
+        year=2018,
+        setting="transductive",
+        transfers="features",
+        label_sets="partial",
+        tasks=("classification",),
+        objective="min_{f,g} max_d  mean gamma_{y^s} L(g(f(x^s)), y^s) + w lambda_p [ mean gamma_{y^s} log d(f(x^s)) "
+        "+ mean log(1 - d(f(x^t))) ],  gamma = mean_t softmax(g(f(x^t))) / max",
+        steps=(
+            "Take the mean class probabilities of the target; divide by the largest.",
+            "Weigh each source row by its class's, in the classifier's loss and in the critic's.",
+            "Send the critic's gradient into the features with its sign reversed, more and more of it over the run.",
+            "Predict the target with the net.",
+        ),
+        solver="stochastic gradient steps with gradient reversal",
+        cost="about three times a step on the source alone",
+        assumes=(
+            "the target's classes are among the source's",
+            "the source's net is right about most target rows from the start",
+        ),
+        fails_when=(
+            "the shift sends a class's rows to a class that is absent: the wrong classes then count",
+            "one target class is rare: it counts as little as an absent one",
+        ),
+        reference="Cao, Ma, Long and Wang, Partial Adversarial Domain Adaptation, ECCV 2018",
+        doi="10.48550/arXiv.1808.04205",
+        neutral={"weight": 0.0},
+        toy="partial_labels",
+    )
+)
+class PADA(Objective):
+    r"""Align the target with those source classes that it seems to have, and learn those best.
+
+    .. math:: \min_{f,g}\max_d\ \frac{1}{n_s}\sum_i \gamma_{y_i}\,\ell\bigl(g(f(x^s_i)), y^s_i\bigr)
+              + w\lambda_p\Bigl[\frac{1}{n_s}\sum_i \gamma_{y_i}\log d(f(x^s_i))
+              + \frac{1}{n_t}\sum_j \log(1 - d(f(x^t_j)))\Bigr],\qquad
+              \gamma = \frac{\bar p}{\max_k \bar p_k},\quad \bar p = \frac{1}{n_t}\sum_j \mathrm{softmax}(z^t_j / T)
+
+    with :math:`\bar p` a moving average over batches (the paper computes it anew every 500 steps). In the critic's loss
+    each domain's mean counts one half. Terms: "source", "domain"; the history also has each class's share.
+
+    Fails when the shift sends a class's rows to an absent class, or a class of the target is rare.
+
+    Parameters
+    ----------
+    weight : float, default=1.0
+        Size w of the reversed gradient; 0 is source only, without class weights too.
+    domain_weight : float, default=1.0
+        Multiplies the reversed gradient alone; at 0 only the classifier is weighted by classes.
+    classwise : float, default=1.0
+        How far class weights go: :math:`1 - c (1 - \gamma)`; at 0 all classes count the same, which is ``dann``.
+    temperature : float, default=1.0
+        T; below 1 the probabilities are sharpened before they are averaged (the authors' program: 0.1).
+    memory : float, default=0.95
+        How much of the average stays from one batch to the next: about the last 1 / (1 - memory) batches count.
+    width : int, default=256
+        Of the critic's two hidden layers; the paper's for pictures is 1024.
+    rate : float, default=10.0
+        How fast :math:`\lambda_p = 2 / (1 + e^{-rate\,p}) - 1` rises over the run.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.r_[np.tile([0, 1, 2], 50), np.tile([0, 1], 75)]
+    >>> X = rng.normal(size=(300, 2)) + 4 * y[:, None] + np.repeat([[0, 0], [1, -1]], 150, axis=0)
+    >>> model = PADA().fit(X, y, sample_domain=np.repeat([1, -1], 150))
+    >>> model.score(X[150:], y[150:]) > 0.9
+    True
+    >>> model.shell_.modules_["classes"].share.numpy().round(1).tolist()
+    [0.5, 0.5, 0.0]
+
+    References
+    ----------
+    Cao, Ma, Long and Wang, Partial Adversarial Domain Adaptation, ECCV 2018, doi:10.48550/arXiv.1808.04205.
+    """
+
+    domain_weight: float = knob(1.0, low=0)
+    classwise: float = knob(1.0, low=0, high=1)
+    temperature: float = knob(1.0, above=0)
+    memory: float = knob(0.95, low=0, high=0.9999)
+    width: int = knob(256, low=1)
+    rate: float = knob(10.0, above=0)
+
+    def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
+        return {"critic": critic(code_size(net), width=self.width), "classes": class_memory(outputs)}
+
+    def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
+        share = target_shares(m, b.z, self.temperature, self.memory)
+        w = blend(share / share.max(), self.classwise)[s.y]
+        f = reverse(torch.cat([a.f, b.f]), self.weight * self.domain_weight * ramp(progress, self.rate))
+        d = m["critic"](f)[:, 0]
+        return {"source": source_loss(a.z, s.y, w), "domain": told_apart(m, d[: len(a.f)], d[len(a.f) :], w)}

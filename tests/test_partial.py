@@ -1,0 +1,57 @@
+"""Fewer classes in the target: plain alignment harms, class and row weights help, and the weights show why."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from transfermap.card import find
+from transfermap.data.toy import make_toy
+from transfermap.measure.absent import absent_classes
+
+SEEDS = (1000, 1001)
+
+
+@cache
+def fitted(key, seed=1000):
+    toy = make_toy("partial_labels", 300, seed)
+    X, y, d = np.r_[toy.Xs, toy.Xt], np.r_[toy.ys, toy.yt], np.repeat([1, -1], 300)
+    return find(key)().fit(X, y, sample_domain=d), toy
+
+
+def accuracy(key, seed):
+    model, toy = fitted(key, seed)
+    return model.score(toy.Xt, toy.yt)
+
+
+def test_the_toy_keeps_its_word():
+    toy = make_toy("partial_labels", 600)
+    assert set(toy.ys) == set(range(5)) and set(toy.yt) == {0, 2}
+    numbers = make_toy("partial_labels", 600, task="regression")
+    assert numbers.ys.max() > 4.9 and numbers.yt.max() < 2.5
+
+
+@pytest.mark.parametrize("key", ["pada", "san", "iwan"])
+def test_alignment_of_all_classes_harms_and_of_the_right_ones_helps(key):
+    plain, dann, ours = ([accuracy(k, seed) for seed in SEEDS] for k in ("erm", "dann", key))
+    assert np.mean(dann) < np.mean(plain) - 0.03
+    assert np.mean(ours) > np.mean(plain) + 0.05
+
+
+@pytest.mark.parametrize("key", ["pada", "san"])
+def test_class_weights_fall_for_absent_classes(key):
+    model, _ = fitted(key)
+    history = model.shell_.history_
+    first, last = ([history[at][f"share of class {k}"] for k in range(5)] for at in (0, -1))
+    assert max(first) - min(first) < 0.05
+    share = model.shell_.modules_["classes"].share.numpy()
+    np.testing.assert_allclose(share, last, atol=0.02)
+    assert share[[1, 3, 4]].max() < 0.1 < 0.35 < share[[0, 2]].min()
+    assert share.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_absent_classes_are_detected_from_an_adapted_net():
+    model, toy = fitted("san")
+    found = absent_classes(model.predict_proba(toy.Xt))
+    assert not found.absent[[0, 2]].any()
+    assert found.absent.sum() >= 2
