@@ -69,7 +69,7 @@ def test_losses_and_gradients_are_the_equations():
     method.part_ways(m)
     found = method.adapt(m, s, t, 0.8)
     with torch.no_grad():
-        fs = m["still"].eval()(s.x)
+        fs = m["still"](s.x)
     ft = m["features"](t.x)
     first, second, sure = by_hand(m, fs, ft, 0.5)
     for name, value in (("weigher", first), ("domain", second), ("entropy", 0.7 * 0.3 * sure)):
@@ -116,14 +116,14 @@ def test_the_frozen_source_features_do_not_change_by_a_bit(monkeypatch):
     adapt = IWAN.adapt
 
     def watched(self, m, s, t, progress):
-        seen.append((checksum(m["still"]), checksum(m["head"]), checksum(m["features"])))
+        seen.append((checksum(m["still"].body), checksum(m["head"]), checksum(m["features"])))
         return adapt(self, m, s, t, progress)
 
     monkeypatch.setattr(IWAN, "adapt", watched)
     model, _ = trained()
     still, head, moving = (set(column) for column in zip(*seen, strict=True))
     assert len(seen) == 24
-    assert still == {checksum(model.modules_["still"])} and head == {checksum(model.modules_["head"])}
+    assert still == {checksum(model.modules_["still"].body)} and head == {checksum(model.modules_["head"])}
     assert len(moving) == 24
     assert seen[0][0] == seen[0][2]  # the target's features begin as a copy
 
@@ -162,3 +162,21 @@ def test_nothing_of_it_is_left_at_weight_zero(monkeypatch):
     model, toy = trained(20, weight=0.0)
     assert {name for h in model.history_ for name in h} == {"step", "seconds", "source"}
     assert (model.objective_.source_weights(toy.Xs, model) == 1).all()
+
+
+def test_a_run_that_was_cut_off_in_the_last_stage_goes_on_to_the_same_bits(tmp_path):
+    def cut(done, of):
+        if done == 30:
+            raise KeyboardInterrupt
+
+    toy = make_toy("partial_labels", 60)
+    X, y, d = np.r_[toy.Xs, toy.Xt], np.r_[toy.ys, toy.yt], np.repeat([1, -1], 60)
+    how = {"steps": 40, "every": 10}
+    with pytest.raises(KeyboardInterrupt):
+        DeepClassifier(IWAN(), checkpoint=tmp_path / "run", tick=cut, **how).fit(X, y, sample_domain=d)
+    resumed = DeepClassifier(IWAN(), checkpoint=tmp_path / "run", **how).fit(X, y, sample_domain=d)
+    whole = DeepClassifier(IWAN(), **how).fit(X, y, sample_domain=d)
+    np.testing.assert_array_equal(resumed.decision_function(X), whole.decision_function(X))
+    np.testing.assert_array_equal(
+        resumed.objective_.source_weights(toy.Xs, resumed), whole.objective_.source_weights(toy.Xs, whole)
+    )

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         ),
         reference="Tzeng, Hoffman, Saenko and Darrell, Adversarial Discriminative Domain Adaptation, IEEE CVPR 2017",
         doi="10.48550/arXiv.1702.05464",
+        needs=("torch",),
         neutral={"weight": 0.0},
         toy="mean_shift_nuisance",
     )

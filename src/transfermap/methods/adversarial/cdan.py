@@ -46,6 +46,7 @@ LARGEST = 4096
         ),
         reference="Long, Cao, Wang and Jordan, Conditional Adversarial Domain Adaptation, NeurIPS 2018",
         doi="10.48550/arXiv.1705.10667",
+        needs=("torch",),
         neutral={"weight": 0.0},
         toy="mean_shift_nuisance",
     )

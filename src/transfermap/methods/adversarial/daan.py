@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         reference="Yu, Wang, Chen and Huang, Transfer Learning with Dynamic Adversarial Adaptation Network, "
         "IEEE ICDM 2019",
         doi="10.48550/arXiv.1909.08184",
+        needs=("torch",),
         neutral={"weight": 0.0},
         toy="mean_shift_nuisance",
     )

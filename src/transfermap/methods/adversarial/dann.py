@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         reference="Ganin, Ustinova, Ajakan, Germain, Larochelle, Laviolette, Marchand and Lempitsky, "
         "Domain-Adversarial Training of Neural Networks, JMLR 17, 2016",
         doi="https://jmlr.org/papers/v17/15-239.html",
+        needs=("torch",),
         neutral={"weight": 0.0},
         toy="mean_shift_nuisance",
     )

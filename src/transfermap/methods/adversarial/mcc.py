@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         ),
         reference="Jin, Wang, Long and Wang, Minimum Class Confusion for Versatile Domain Adaptation, ECCV 2020",
         doi="10.48550/arXiv.1912.03699",
+        needs=("torch",),
         neutral={"weight": 0.0},
         toy="mean_shift_nuisance",
     )

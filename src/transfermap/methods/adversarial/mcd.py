@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         reference="Saito, Watanabe, Ushiku and Harada, Maximum Classifier Discrepancy for Unsupervised Domain "
         "Adaptation, IEEE CVPR 2018",
         doi="10.48550/arXiv.1712.02560",
+        needs=("torch",),
         neutral={"weight": 0.0},
         toy="contrary_witness",
     )

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         ),
         reference="Zhang, Liu, Long and Jordan, Bridging Theory and Algorithm for Domain Adaptation, ICML 2019",
         doi="10.48550/arXiv.1904.05801",
+        needs=("torch",),
         neutral={"weight": 0.0},
         toy="contrary_witness",
     )

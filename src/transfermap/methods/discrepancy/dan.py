@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         ),
         reference="Long, Cao, Wang and Jordan, Learning Transferable Features with Deep Adaptation Networks, ICML 2015",
         doi="10.48550/arXiv.1502.02791",
+        needs=("torch",),
         neutral={"weight": 0.0},
         toy="mean_shift_nuisance",
     )

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         reference="Tzeng, Hoffman, Zhang, Saenko and Darrell, Deep Domain Confusion: Maximizing for Domain Invariance, "
         "2014",
         doi="10.48550/arXiv.1412.3474",
+        needs=("torch",),
         neutral={"weight": 0.0},
         toy="mean_shift_nuisance",
     )

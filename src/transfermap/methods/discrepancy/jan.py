@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         ),
         reference="Long, Zhu, Wang and Jordan, Deep Transfer Learning with Joint Adaptation Networks, ICML 2017",
         doi="10.48550/arXiv.1605.06636",
+        needs=("torch",),
         neutral={"weight": 0.0},
         toy="mean_shift_nuisance",
     )

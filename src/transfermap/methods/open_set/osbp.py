@@ -45,8 +45,9 @@ if TYPE_CHECKING:
         ),
         reference="Saito, Yamamoto, Ushiku and Harada, Open Set Domain Adaptation by Backpropagation, ECCV 2018",
         doi="10.48550/arXiv.1804.10427",
+        needs=("torch",),
         neutral={"weight": 0.0},
-        toy="unknown_class",
+        toy="class_shift",
     )
 )
 class OSBP(Objective):
@@ -64,7 +65,8 @@ class OSBP(Objective):
     :meth:`unknown` says how probable it is that it is of none.
 
     Fails when the known classes have moved as far as the unknown ones lie, or another way: the unknown rows may then be
-    put among the known, the known among the unknown, and no unlabelled row shows it.
+    put among the known, the known among the unknown, and no unlabelled row shows it. Short runs fail too: the two sides
+    part late.
 
     Parameters
     ----------

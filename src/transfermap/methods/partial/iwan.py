@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -52,6 +51,7 @@ LEARN, WEIGH = 0.5, 0.1
         reference="Zhang, Ding, Li and Ogunbona, Importance Weighted Adversarial Nets for Partial Domain Adaptation, "
         "IEEE CVPR 2018",
         doi="10.48550/arXiv.1803.09210",
+        needs=("torch",),
         neutral={"weight": 0.0},
         toy="partial_labels",
     )
@@ -123,13 +123,14 @@ class IWAN(Objective):
     rate: float = knob(10.0, above=0)
 
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
+        from transfermap.deep.blocks import Frozen
+
         weigher, opponent = (critic(code_size(net), width=self.width) for _ in range(2))
-        still = copy.deepcopy(net["features"]).requires_grad_(False)
-        return {"still": still, "weigher": weigher, "critic": opponent, "rows": row_memory()}
+        return {"still": Frozen(net["features"]), "weigher": weigher, "critic": opponent, "rows": row_memory()}
 
     def part_ways(self, m: Engine) -> None:
         """Keep the source's features as they are now; the target's go on from there."""
-        m["still"].load_state_dict(m["features"].state_dict())
+        m["still"].body.load_state_dict(m["features"].state_dict())
 
     def learn(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
         """The first stage: the source alone."""
@@ -177,7 +178,6 @@ class IWAN(Objective):
 
 
 def _still(m: Engine, x: Tensor) -> Tensor:
-    """The source's own features (n, k), which nothing moves any more: no gradient, no running means, no dropout."""
-    m["still"].eval()
+    """The source's own features (n, k), which nothing moves any more."""
     with torch.no_grad():
         return m.see(x, features=m["still"]).f

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         ),
         reference="Cao, Ma, Long and Wang, Partial Adversarial Domain Adaptation, ECCV 2018",
         doi="10.48550/arXiv.1808.04205",
+        needs=("torch",),
         neutral={"weight": 0.0},
         toy="partial_labels",
     )
