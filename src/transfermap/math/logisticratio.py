@@ -26,6 +26,7 @@ from transfermap.math.ratio import along, stripes
 
 _FOLDS = 5
 _WIDE = 2000
+_SMALL = 20_000_000  # numbers of a sparse table that may be written out: 160 MB
 
 
 def log_ratio(Xs: Array, Xt: Array, C: float = 1.0, folds: int | None = None, squares: bool = False) -> Array:
@@ -38,8 +39,8 @@ def log_ratio(Xs: Array, Xt: Array, C: float = 1.0, folds: int | None = None, sq
         Inverse penalty of the logistic rule, on columns of variance one.
     folds : int or None
         None leaves out one row of each domain at a time, in closed form; a number, at least 2, refits without each of
-        that many folds (fewer where a domain has fewer rows). Sparse and wide tables, whose Hessian would be too large,
-        take five where None is asked for.
+        that many folds (fewer where a domain has fewer rows). Wide tables, whose Hessian would be too large, and large
+        sparse ones take five where None is asked for.
     squares : bool
         Whether the rule also sees the columns' squares, as it must where the domains differ in spread.
 
@@ -51,6 +52,8 @@ def log_ratio(Xs: Array, Xt: Array, C: float = 1.0, folds: int | None = None, sq
     >>> bool(np.abs(closed - refitted).max() < 0.05)
     True
     """
+    if sparse.issparse(Xs) and (Xs.shape[0] + Xt.shape[0]) * Xs.shape[1] <= _SMALL:
+        Xs, Xt = Xs.toarray(), Xt.toarray()
     thin = sparse.issparse(Xs)
     X = sparse.vstack([Xs, Xt], format="csr") if thin else np.concatenate([Xs, Xt])
     side = np.repeat([0, 1], [Xs.shape[0], Xt.shape[0]])

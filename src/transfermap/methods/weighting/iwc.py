@@ -96,8 +96,8 @@ class IWC(Weigher):
         Inverse penalty of the logistic regression, on columns of variance one.
     folds : int or None, default=None
         How rows are left out of the rule that judges them: None one by one, in closed form; a number, >= 2, by
-        refitting without each of that many folds. Sparse tables, and those of more than 2,000 columns, take five where
-        None is asked for.
+        refitting without each of that many folds. Large sparse tables, and those of more than 2,000 columns, take five
+        where None is asked for.
 
     Attributes
     ----------

@@ -61,8 +61,8 @@ class LogisticRatio(Weigher):
         Quantile of the weights in (0, 1] at which they are cut; 1 cuts nothing.
     folds : int or None, default=None
         How rows are left out of the rule that judges them: None one by one, in closed form; a number, >= 2, by
-        refitting without each of that many folds. Sparse tables, and those of more than 2,000 columns, take five where
-        None is asked for.
+        refitting without each of that many folds. Large sparse tables, and those of more than 2,000 columns, take five
+        where None is asked for.
 
     Attributes
     ----------
