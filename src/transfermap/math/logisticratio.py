@@ -29,7 +29,7 @@ _WIDE = 2000
 _SMALL = 20_000_000  # numbers of a sparse table that may be written out: 160 MB
 
 
-def log_ratio(Xs: Array, Xt: Array, C: float = 1.0, folds: int | None = None, squares: bool = False) -> Array:
+def log_ratio(Xs: Any, Xt: Any, C: float = 1.0, folds: int | None = None, squares: bool = False) -> Array:
     """``log p_t(x) / p_s(x)`` at every source row, by logistic rules that never saw the row; (n_source,).
 
     Parameters
