@@ -1,0 +1,93 @@
+"""MNIST and USPS, both ways, with the papers' LeNet: ours at the last step, never chosen by target labels.
+
+    python benchmarks/tables/digits.py DATA_FOLDER --tasks MU UM --methods erm dann dan --seeds 0 1 2 -o digits.jsonl
+
+Full protocol: all labelled training rows of the source, all training rows of the target without labels, scored on the
+target's test rows. USPS is brought to 28 x 28 points; grey values lie in [-1, 1]. SGD with Nesterov momentum 0.9,
+weight decay 5e-4, batch 128 of each domain, rate 0.01 annealed over the run, dropout as in the net. ``--steps`` is for
+all methods alike. Records are appended; what is there already is not run again.
+
+Published beside them are TLlib's re-runs (MNIST to USPS / USPS to MNIST), which keep the epoch that is best on target
+test labels: source 82.1 / 74.6, DANN 91.7 / 95.2, DAN 86.0 / 89.5, JAN 84.0 / 86.8, ADDA 94.5 / 98.3, CDAN 96.0 / 97.7,
+MCD 94.1 / 97.6, MDD 94.8 / 97.8, MCC 95.1 / 94.6.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+
+from transfermap.card import find
+from transfermap.deep.shells import DeepClassifier
+
+METHODS = ("erm", "dann", "dan", "jan", "deepcoral", "adda", "cdan", "daan", "mcd", "mdd", "mcc")
+
+
+def pictures(X: np.ndarray) -> torch.Tensor:
+    """Rows of 784 grey values in [-1, 1], from pictures of any size with values from 0 to 1."""
+    x = torch.as_tensor(X, dtype=torch.float32)[:, None]
+    if x.shape[-1] != 28:
+        x = torch.nn.functional.interpolate(x, size=(28, 28), mode="bilinear", align_corners=False)
+    return x.flatten(1) * 2 - 1
+
+
+def load(folder: Path, domain: str, part: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures and labels of "M" or "U", "train" or "test"."""
+    if domain == "M":
+        with np.load(folder / "digits" / f"mnist_{part}.npz") as file:
+            X, y = (file[key] for key in sorted(file, key=lambda k: -file[k].ndim))
+        return pictures(X / 255.0), torch.as_tensor(y, dtype=torch.int64)
+    with h5py.File(folder / "digits" / "usps.h5") as file:
+        X, y = file[part]["data"][:], file[part]["target"][:]
+    return pictures(X.reshape(-1, 16, 16)), torch.as_tensor(y, dtype=torch.int64)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--tasks", nargs="+", default=["MU", "UM"])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("-o", "--output", type=Path, default=Path("digits.jsonl"))
+    arguments = parser.parse_args()
+    done = [json.loads(x) for x in arguments.output.read_text("utf8").splitlines()] if arguments.output.exists() else []
+    known = {(r["task"], r["method"], r["seed"], r["steps"]) for r in done}
+    for task in arguments.tasks:
+        source, (Xt, _), (X, y) = (
+            load(arguments.data, task[0], "train"),
+            *(load(arguments.data, task[1], part) for part in ("train", "test")),
+        )
+        for seed in arguments.seeds:
+            for key in arguments.methods:
+                if (task, key, seed, arguments.steps) in known:
+                    continue
+                began = time.time()
+                model = DeepClassifier(
+                    find(key)(),
+                    net="lenet",
+                    steps=arguments.steps,
+                    batch_size=128,
+                    optimizer="sgd",
+                    lr=0.01,
+                    weight_decay=5e-4,
+                    device=arguments.device,
+                    random_state=seed,
+                ).fit_datasets(source, (Xt,))
+                right = float(np.mean(model.predict(X.numpy()) == y.numpy()))
+                record = {"task": task, "method": key, "seed": seed, "steps": arguments.steps, "accuracy": right}
+                record["seconds"] = round(time.time() - began, 1)
+                with arguments.output.open("a", encoding="utf8") as file:
+                    file.write(json.dumps(record) + "\n")
+                print(record, flush=True)
+
+
+if __name__ == "__main__":
+    main()
