@@ -96,6 +96,24 @@ def test_help_loads_nothing_heavy():
     assert out.stdout.strip().endswith("[]")
 
 
+def test_without_torch_the_map_works_and_deep_methods_say_what_to_install(tmp_path):
+    for side in "AB":
+        rows = "".join(f"{i},{i * i % 7},{'yes' if i % 2 else 'no'}\n" for i in range(40))
+        (tmp_path / f"{side}.csv").write_text("a,b,y\n" + rows, encoding="utf8")
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('none here')", encoding="utf8")
+    code = (
+        "import sys\n"
+        "from transfermap.card import find, keys\nfrom transfermap.cli import main\n"
+        "from transfermap.io import allowed\n"
+        "assert all(find(key).card for key in keys()) and allowed()\n"
+        "sys.argv = 'transfermap adapt A.csv B.csv --label y --method dann -o run'.split()\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "pip install 'transfermap[deep]'" in done.stderr.replace("\n", " ")
+    assert not (tmp_path / "run").exists()
+
+
 def test_every_public_name_is_there():
     for name in transfermap.__all__:
         assert getattr(transfermap, name) is not None

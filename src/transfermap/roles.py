@@ -36,6 +36,10 @@ class _Method(BaseEstimator):
     target_labels: ClassVar[bool] = False
     __metadata_request__fit: ClassVar = {"sample_domain": True}
 
+    @classmethod
+    def require(cls) -> None:
+        """Raise ValueError, with what to install, where an optional package that the method needs is missing."""
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self.sparse_ok

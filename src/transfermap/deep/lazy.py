@@ -24,10 +24,21 @@ else:
             try:
                 return getattr(importlib.import_module(self._name), attribute)
             except ImportError as error:
-                raise ValueError(
-                    f"deep methods need PyTorch ({error}); install it with: pip install 'transfermap[deep]'"
-                ) from error
+                raise _without(error) from error
 
     torch, nn, F = _Later("torch"), _Later("torch.nn"), _Later("torch.nn.functional")
 
-__all__ = ["F", "nn", "torch"]
+__all__ = ["F", "nn", "require", "torch"]
+
+
+def require() -> None:
+    """Raise ValueError, with what to install, unless training can start: it needs PyTorch and safetensors."""
+    try:
+        importlib.import_module("torch")
+        importlib.import_module("safetensors")
+    except ImportError as error:
+        raise _without(error) from error
+
+
+def _without(error: ImportError) -> ValueError:
+    return ValueError(f"deep methods need PyTorch ({error}); install it with: pip install 'transfermap[deep]'")

@@ -15,7 +15,7 @@ from sklearn.base import is_classifier
 from sklearn.linear_model import Ridge
 
 from transfermap.card import knob
-from transfermap.deep.lazy import F, torch
+from transfermap.deep.lazy import F, require, torch
 from transfermap.roles import Learner
 from transfermap.split import Array, Split
 
@@ -103,7 +103,12 @@ class Objective(Learner):
         """What stands for the net's kind: it predicts classes, unless the caller's estimator predicts numbers."""
         return Ridge() if getattr(self, "_numbers", False) else super()._taught()
 
+    @classmethod
+    def require(cls) -> None:
+        require()
+
     def _fit(self, rows: Split) -> None:
+        self.require()
         from transfermap.deep.shells import shell
 
         self.shell_ = shell(self, rows.ys)._train(rows)

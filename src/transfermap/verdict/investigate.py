@@ -131,6 +131,7 @@ def _candidates(task: Task, method: str | Sequence[str], using: Any, seed: int) 
                 f"{find(key).card.name} ({key}) learns from some labelled target rows, and the target has none here; "
                 f"fit it in Python: Adapted({find(key).__name__}(), estimator).fit(X, y, sample_domain=...)"
             )
+        find(key).require()
     chosen = [key for key in dict.fromkeys(find(k).card.key for k in wanted) if key not in BASELINES]
     base = Candidate.of("sourceonly", guess(task.kind), "baseline")
     base.key, base.name = GUESS[task.kind], GUESS[task.kind]

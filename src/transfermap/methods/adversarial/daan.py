@@ -116,7 +116,6 @@ class DAAN(Objective):
         local = len(dc) * domain_loss(dc[:, :n], dc[:, n:])
         return {"domain": told_apart(m, d[:n], d[n:]), "classes": local}
 
-    @torch.no_grad()
     def _measure(self, m: Engine, d: Tensor, dc: Tensor, w: Tensor, n: int) -> None:
         """Take the batch's error rates into account."""
         known: Any = m["known"]
