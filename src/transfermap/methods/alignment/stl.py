@@ -35,7 +35,7 @@ def votes(Zs: Array, ys: Array, Zt: Array, seed: int) -> Array:
     if len(np.unique(ys)) == 1:
         return np.tile(ys[:1], (3, len(Zt)))
     forest = RandomForestClassifier(_TREES, random_state=seed, n_jobs=1)
-    machine = make_pipeline(StandardScaler(), LinearSVC(dual=False, random_state=seed))
+    machine = make_pipeline(StandardScaler(), LinearSVC(dual="auto", random_state=seed))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a vote need not be optimal
         learned = [voter.fit(Zs, ys).predict(Zt) for voter in (machine, forest)]
