@@ -95,6 +95,7 @@ SKADA_GRIDS: dict[str, dict[str, list[object]]] = {
 }
 GRIDS: dict[str, dict[str, list[object]]] = {
     "coral": {"reg": [1e-3, 0.01, 0.1]},
+    "linearmonge": {"reg": [1e-8, 0.1, 1.0, 10.0]},
     "sa": {"n_components": [1, 2]},
     "tca": {"kernel": ["primal", "rbf"], "n_components": [1, 2, 10]},
     "sinkhorn": {"reg": [0.01, 0.1, 1.0]},
@@ -187,6 +188,7 @@ def main() -> None:
     parser.add_argument("--peers", help="a Python that has skada")
     parser.add_argument("--methods", nargs="+", default=list(PEER))
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--limit", type=float, default=30, help="minutes a method and library")
     parser.add_argument("--library", help=argparse.SUPPRESS)
     parser.add_argument("--data", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -206,7 +208,7 @@ def main() -> None:
         )
         for key in arguments.methods:
             found = {
-                name: ask(python, name, key, path, arguments.jobs)
+                name: ask(python, name, key, path, arguments.jobs, arguments.limit)
                 for name, python in (("ours", sys.executable), ("skada", arguments.peers))
             }
             cells = zip(found["ours"], found["skada"], PEER[key], strict=True)
@@ -216,8 +218,8 @@ def main() -> None:
             )
 
 
-def ask(python: str, library: str, key: str, path: str, jobs: int) -> list[float]:
-    """The mean accuracies of one method by shift, from a process that may import that library."""
+def ask(python: str, library: str, key: str, path: str, jobs: int, minutes: float) -> list[float]:
+    """The mean accuracies of one method by shift, from a process that may import that library; NaN past the limit."""
     command = [
         python,
         "-W",
@@ -232,7 +234,11 @@ def ask(python: str, library: str, key: str, path: str, jobs: int) -> list[float
         "--jobs",
         str(jobs),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60 * minutes)
+    except subprocess.TimeoutExpired:
+        print(f"{library}: {key}: more than {minutes:g} minutes", file=sys.stderr)
+        return [float("nan")] * len(SHIFTS)
     if done.returncode:
         print(done.stderr.strip().splitlines()[-1], file=sys.stderr)
         return [float("nan")] * len(SHIFTS)

@@ -363,6 +363,16 @@ def test_a_method_without_a_score_on_every_task_has_no_rank(records):
     assert group["ranking"]["methods"] == 8
 
 
+def test_a_preparation_tells_methods_apart_only_where_a_task_has_several(records):
+    found = list(read_records(records).by_key.values())
+    other = [r | {"dataset": "towns", "preprocess": "l2"} for r in found]
+    (group,) = summarise([*found, *other])
+    assert len(group["rows"]) == 9 and group["ranking"]["tasks"] == 12
+    assert {row["preprocess"] for row in group["rows"]} == {"l2, none"}
+    (group,) = summarise([*found, *other, other[0] | {"preprocess": "zscore"}])
+    assert {"nn [l2]", "nn [none]"} <= {row["name"] for row in group["rows"]} and group["ranking"] is None
+
+
 def test_draws_are_not_mixed(records, data, tmp_path):
     path = tmp_path / "r.jsonl"
     path.write_bytes(records.read_bytes())

@@ -27,7 +27,7 @@ def summarise(records: Iterable[Record]) -> list[Group]:
     list of dict
         One a draw ("80%", "20 a class", "full"): ``draw``, ``score`` (always "oracle accuracy"), ``tasks`` (each with
         ``name``, ``dataset``, ``source``, ``target``), ``rows`` and ``ranking``. A row is one method with its estimator
-        and preparation: ``name``, ``method``, ``knobs``, ``estimator``, ``preprocess``, ``mean`` over tasks, ``rank``
+        and, where a task has more than one, preparation: ``name``, ``method``, ``knobs``, ``estimator``, ``preprocess``, ``mean`` over tasks, ``rank``
         (both None unless it has a score on every task), ``seconds`` (median of its cells), ``faults``, ``fault`` (the
         first sentence), and ``scores``: task name -> ``mean``, ``sd`` over seeds (None for one seed), ``n``. Rows come
         best rank first.
@@ -41,10 +41,12 @@ def summarise(records: Iterable[Record]) -> list[Group]:
 
 def _group(draw: str, records: list[Record]) -> Group:
     tasks = {task_name(r): {k: r[k] for k in ("dataset", "source", "target")} for r in records}
+    # each task prepared in one way only, the preparation is the task's; else methods are told apart by it
+    several = len({(task_name(r), r["preprocess"]) for r in records}) > len(tasks)
     lines: dict[tuple[str, ...], list[Record]] = {}
     for r in records:
-        lines.setdefault((spell(r["method"], r["knobs"]), r["estimator"], r["preprocess"]), []).append(r)
-    several = len({who[2] for who in lines}) > 1
+        who = spell(r["method"], r["knobs"]), r["estimator"], r["preprocess"] if several else ""
+        lines.setdefault(who, []).append(r)
     rows = [_row(who, found, list(tasks), several) for who, found in lines.items()]
     ranking = _rank([row for row in rows if row["mean"] is not None], list(tasks))
     rows.sort(key=lambda row: (row["rank"] is None, row["rank"] or 0, -(row["mean"] or 0), row["name"]))
@@ -71,7 +73,7 @@ def _row(who: tuple[str, ...], records: list[Record], tasks: list[str], several:
         "method": records[0]["method"],
         "knobs": records[0]["knobs"],
         "estimator": estimator,
-        "preprocess": preprocess,
+        "preprocess": ", ".join(sorted({r["preprocess"] for r in records})),
         "mean": float(np.mean([s["mean"] for s in scores.values()])) if len(scores) == len(tasks) else None,
         "rank": None,
         "seconds": float(np.median([r["seconds"] for r in records])),
