@@ -27,9 +27,10 @@ def summarise(records: Iterable[Record]) -> list[Group]:
     list of dict
         One a draw ("80%", "20 a class", "full"): ``draw``, ``score`` (always "oracle accuracy"), ``tasks`` (each with
         ``name``, ``dataset``, ``source``, ``target``), ``rows`` and ``ranking``. A row is one method with its estimator
-        and, where a task has more than one, preparation: ``name``, ``method``, ``knobs``, ``estimator``, ``preprocess``, ``mean`` over tasks, ``rank``
-        (both None unless it has a score on every task), ``seconds`` (median of its cells), ``faults``, ``fault`` (the
-        first sentence), and ``scores``: task name -> ``mean``, ``sd`` over seeds (None for one seed), ``n``. Rows come
+        and, where a task has more than one, preparation: ``name``, ``method``, ``knobs``, ``estimator``,
+        ``preprocess``, ``mean`` over tasks, ``rank`` (both None unless it has a score on every task), ``seconds``
+        (median of its cells), ``faults``, ``fault`` (the first sentence), and ``scores``: task name -> ``mean``, ``sd``
+        over seeds (None for one seed), ``n``. Rows come
         best rank first.
     """
     draws: dict[str, list[Record]] = {}
