@@ -30,8 +30,7 @@ def summarise(records: Iterable[Record]) -> list[Group]:
         and, where a task has more than one, preparation: ``name``, ``method``, ``knobs``, ``estimator``,
         ``preprocess``, ``mean`` over tasks, ``rank`` (both None unless it has a score on every task), ``seconds``
         (median of its cells), ``faults``, ``fault`` (the first sentence), and ``scores``: task name -> ``mean``, ``sd``
-        over seeds (None for one seed), ``n``. Rows come
-        best rank first.
+        over seeds (None for one seed), ``n``. Rows come best rank first.
     """
     draws: dict[str, list[Record]] = {}
     # in the order of their names: parallel runs write in any order
