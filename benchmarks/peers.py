@@ -73,8 +73,8 @@ def ours(key, **knobs):
     def run(D):
         from sklearn.linear_model import LogisticRegression, Ridge
 
+        from transfermap.adapted import Adapted
         from transfermap.card import find
-        from transfermap.roles import Adapted
 
         method = find(key)(**knobs)
         last = Ridge() if method.card.tasks == ("regression",) else LogisticRegression(max_iter=2000)

@@ -116,8 +116,8 @@ def fitted(library: str, key: str, knobs: dict[str, object], Xs, ys, Xt):
 
 
 def our_model(key: str, knobs: dict[str, object]):
+    from transfermap.adapted import Adapted
     from transfermap.card import find
-    from transfermap.roles import Adapted
 
     return Adapted(find(key)(**knobs), SVC())
 

@@ -24,6 +24,7 @@ LAYERS = (
     ("measure",),
     ("split",),
     ("roles",),
+    ("adapted",),
     ("deep",),
     ("methods", "io"),
     ("verdict", "bench"),

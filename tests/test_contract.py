@@ -21,12 +21,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+from transfermap.adapted import Adapted
 from transfermap.card import find, keys
 from transfermap.data.toy import make_toy
 from transfermap.deep import shells
 from transfermap.deep.objective import Objective
 from transfermap.io import load, save
-from transfermap.roles import Adapted, Adapter, Learner, Weigher
+from transfermap.roles import Adapter, Learner, Weigher
 
 HERE = Path(__file__).parent
 # the only check that scikit-learn does not run: it asks for an environment variable that nothing else here needs

@@ -16,9 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree._tree import Tree
 
 import transfermap.io as tio
+from transfermap.adapted import Adapted
 from transfermap.card import find
 from transfermap.io import load, open_model, save, whole_file
-from transfermap.roles import Adapted
 from transfermap.verdict.estimators import estimator
 
 

@@ -10,9 +10,9 @@ import pytest
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from transfermap.adapted import Adapted
 from transfermap.methods.baseline.sourceonly import SourceOnly
 from transfermap.methods.selection.scl import SCL
-from transfermap.roles import Adapted
 
 TAGS = {"N": "noun", "A": "adjective", "V": "verb"}
 FRAMES = (

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from transfermap._version import __version__
 
 if TYPE_CHECKING:
+    from transfermap.adapted import Adapted
     from transfermap.card import find
     from transfermap.data.task import Task
     from transfermap.io import load, save
-    from transfermap.roles import Adapted
     from transfermap.run import Run, adapt, load_run
     from transfermap.verdict.check import check
 
@@ -26,7 +26,7 @@ _WHERE = {
     "load": "transfermap.io",
     "load_run": "transfermap.run",
     "save": "transfermap.io",
-    "Adapted": "transfermap.roles",
+    "Adapted": "transfermap.adapted",
     "Run": "transfermap.run",
     "Task": "transfermap.data.task",
 }

@@ -35,7 +35,7 @@ _OWN = (
     "transfermap.deep.shells.DeepClassifier",
     "transfermap.deep.shells.DeepRegressor",
     "transfermap.measure.support.Support",
-    "transfermap.roles.Adapted",
+    "transfermap.adapted.Adapted",
 )
 # parts of scikit-learn that skops does not list: they hold arrays and numbers only
 _INNER = (

@@ -9,9 +9,9 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from transfermap.adapted import Adapted
 from transfermap.io import load, save
 from transfermap.methods.heterogeneous.dama import DAMA, Side, label_scatters, topology_scatter
-from transfermap.roles import Adapted
 
 
 def laplacian(W):

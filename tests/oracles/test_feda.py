@@ -6,8 +6,8 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import SVC
 
+from transfermap.adapted import Adapted
 from transfermap.methods.predictor.feda import FEDA
-from transfermap.roles import Adapted
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(90, 3))

@@ -9,8 +9,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
+from transfermap.adapted import Adapted
 from transfermap.methods.transport.jdot import JDOT, class_losses, class_scores
-from transfermap.roles import Adapted
 
 rng = np.random.default_rng(0)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from transfermap.adapted import Adapted
 from transfermap.data.toy import make_toy
 from transfermap.methods.baseline.sourceonly import SourceOnly
-from transfermap.roles import Adapted
 
 
 @pytest.mark.parametrize(("estimator", "task"), [(LogisticRegression(), "classification"), (Ridge(), "regression")])

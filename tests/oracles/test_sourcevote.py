@@ -5,13 +5,13 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from transfermap.adapted import Adapted
 from transfermap.data.toy import make_toy
 from transfermap.methods.alignment.domainscaler import DomainScaler
 from transfermap.methods.multisource.sourcecombination import SourceCombination
 from transfermap.methods.multisource.sourcevote import SourceVote, ballots, vote, weighted_median
 from transfermap.methods.subspace.coral import CORAL
 from transfermap.methods.weighting.kmm import KMM
-from transfermap.roles import Adapted
 
 
 def stacked(task="classification", n=60, seed=0):

@@ -16,13 +16,14 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 from sklearn.utils import get_tags
 
+from transfermap.adapted import Adapted
 from transfermap.bench.baselines import BASELINES, baseline
 from transfermap.bench.datasets import Rows
 from transfermap.bench.files import Array
 from transfermap.bench.kernelrls import KernelRLS
 from transfermap.card import check_knobs, find, keys
 from transfermap.data.arrays import densify
-from transfermap.roles import Adapted, Learner
+from transfermap.roles import Learner
 from transfermap.split import stacked
 from transfermap.verdict.estimators import estimator
 

@@ -85,6 +85,8 @@ class Engine:
         rank: int = 0,
         world: int = 1,
     ) -> None:
+        # with the channels last, convolutions on a processor take half the time
+        modules.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.modules = modules.to(device)
         self.device, self.rank, self.world = device, rank, world
         self.notes: dict[str, Tensor] = {}

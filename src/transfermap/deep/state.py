@@ -118,3 +118,8 @@ def _fill(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], numbers:
         at, name = key.split("/")
         slots.setdefault(int(at), {})[name] = value
     optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
+    # in the parameters' order of memory, on which the last bit of a step depends
+    for parameter, kept in optimizer.state.items():
+        for name, value in kept.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                kept[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

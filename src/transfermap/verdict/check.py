@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from transfermap.data.columns import coerce, style_of
 from transfermap.data.encoder import TableEncoder
 from transfermap.data.task import Task, duplicates
 from transfermap.measure.domains import column_carry, domain_classifier
-from transfermap.measure.labelshift import LabelShift, label_shift
 from transfermap.measure.shift import category_shift, false_discovery, number_shift, outside_support
-from transfermap.verdict.domains import Domains, encode, parts
-from transfermap.verdict.estimators import estimator
+from transfermap.verdict.classes import SIGNIFICANT, share_rows, shares_explain, target_classes
+from transfermap.verdict.domains import MOST, Domains, encode, sample
 from transfermap.verdict.findings import (
     ALIKE,
+    absent_words,
     columns_words,
     difference,
     outside_words,
+    shares_known,
     shares_words,
     table_words,
     unknowable,
 )
 from transfermap.words import Note
 
-SIGNIFICANT = 0.05
-MOST = 3000
 # cells that the domain classifier looks at on either side: wide tables through fewer rows
 WIDE = 1_000_000
 
@@ -51,7 +48,8 @@ class Check:
     outside : float
         Share of the target's rows that lie where the source has none (about 0.01 without shift).
     shares : tuple of dict
-        Class shares in the source, and an estimate of the target's with its interval.
+        Class shares in the source, an estimate of the target's with its interval, and whether the target seems to lack
+        the class.
     only_shares : bool
         Whether a change of the class shares alone explains the difference between the tables.
     duplicates : int
@@ -109,19 +107,21 @@ def check_encoded(task: Task, encoder: TableEncoder, data: Domains, seed: int) -
 
 
 def _compared(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Check:
-    Xs, Xt = _sample(data.Xs, seed), _sample(data.Xt, seed + 1)
+    Xs, Xt = sample(data.Xs, seed), sample(data.Xt, seed + 1)
     told = domain_classifier(Xs, Xt, seed, most=max(1000, min(MOST, WIDE // Xs.shape[1])))
     auc = {"value": told.auc, "low": told.low, "high": told.high}
     columns = _columns(task, encoder, Xs, Xt, seed)
     outside = float(outside_support(Xs, Xt, seed).mean())
-    shares = _shares(data, seed)
-    only_shares = shares is not None and _shares_explain(data, shares, auc, seed)
+    classes = target_classes(data, seed, MOST)
+    shares = None if classes is None else classes.shares
+    only_shares = shares is not None and shares_explain(data, shares, auc, ALIKE, seed)
     shared = duplicates(task)
     notes = (
         *difference(auc, columns),
         *columns_words(columns),
         *outside_words(outside),
         *shares_words(shares, only_shares, auc),
+        *absent_words(classes, shares_known(auc, only_shares)),
         *table_words(task, shared),
         *unknowable(task),
     )
@@ -131,7 +131,7 @@ def _compared(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Ch
         auc=auc,
         columns=tuple(columns),
         outside=outside,
-        shares=_share_rows(shares),
+        shares=share_rows(classes),
         only_shares=only_shares,
         duplicates=shared,
         task=describe(task, data),
@@ -152,10 +152,6 @@ def describe(task: Task, data: Domains) -> dict[str, Any]:
         "columns": task.source.shape[1],
         "features": data.Xs.shape[1],
     }
-
-
-def _sample(X: Any, seed: int) -> Any:
-    return X if len(X) <= MOST else X[np.sort(np.random.default_rng(seed).permutation(len(X))[:MOST])]
 
 
 def _columns(task: Task, encoder: TableEncoder, Xs: Any, Xt: Any, seed: int) -> list[dict[str, Any]]:
@@ -221,46 +217,3 @@ def _category(cs: pd.Series[Any], ct: pd.Series[Any]) -> dict[str, Any]:
 
 def _known(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def _shares(data: Domains, seed: int) -> LabelShift | None:
-    """Estimate the target's class shares with a model that is held against source rows it never saw."""
-    if data.kind != "classification":
-        return None
-    part = next(parts(data, seed, MOST))
-    if len(np.unique(data.ys[part.train])) < 2:
-        return None
-    last = estimator(None, data.kind, seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = last.fit(data.Xs[part.train], data.ys[part.train])
-    return label_shift(
-        data.ys[part.held], model.predict(data.Xs[part.held]), model.predict(data.Xt), data.classes, seed=seed
-    )
-
-
-def _shares_explain(data: Domains, found: LabelShift, auc: dict[str, float], seed: int) -> bool:
-    """Whether the difference is gone once the source's classes are thinned out to the target's estimated shares.
-
-    Under label shift alone, p(x|y) is the same in both, so a source with the target's shares cannot be told from it.
-    """
-    if found.p_value > SIGNIFICANT or auc["low"] <= ALIKE:
-        return False
-    share = dict(zip(found.classes.tolist(), found.weights, strict=True))
-    keep = np.array([share[y] for y in data.ys.tolist()])
-    rng = np.random.default_rng([seed, 1])
-    kept = rng.random(len(keep)) < keep / keep.max()
-    if kept.sum() < 50:
-        return False
-    left = domain_classifier(_sample(data.Xs[kept], seed), _sample(data.Xt, seed + 1), seed, folds=3, most=2000)
-    return left.low <= 0.5
-
-
-def _share_rows(found: LabelShift | None) -> tuple[dict[str, Any], ...]:
-    if found is None:
-        return ()
-    fields = zip(found.classes, found.source, found.target, found.low, found.high, strict=True)
-    return tuple(
-        {"class": str(c), "source": float(s), "target": float(t), "low": float(low), "high": float(high)}
-        for c, s, t, low, high in fields
-    )

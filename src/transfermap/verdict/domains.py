@@ -15,6 +15,8 @@ from transfermap.data.task import Task
 
 Array = np.ndarray[Any, np.dtype[Any]]
 HELD_OUT = 1 / 3
+# rows of a side that a check looks at
+MOST = 3000
 TRIES = 10
 # what scikit-learn takes, and the seed + 1 of second draws
 MOST_SEED = 2**32 - 2
@@ -86,3 +88,8 @@ def encode(task: Task, seed: int = 0) -> tuple[TableEncoder, Domains]:
     encoder = TableEncoder(random_state=seed).fit(task.source, target=task.target)
     Xs, Xt = encoder.transform(task.source), encoder.transform(task.target)
     return encoder, Domains(Xs, task.labels, Xt, task.domains, task.groups, task.kind)
+
+
+def sample(X: Array, seed: int) -> Array:
+    """All rows, or ``MOST`` of them drawn by the seed, in their order."""
+    return X if len(X) <= MOST else X[np.sort(np.random.default_rng(seed).permutation(len(X))[:MOST])]

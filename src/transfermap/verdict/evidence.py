@@ -15,13 +15,13 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from transfermap.adapted import Adapted
 from transfermap.card import find
 from transfermap.measure.calibration import temperature, tempered
 from transfermap.measure.reverse import reverse_validation
 from transfermap.measure.validators import agreement, infomax
 from transfermap.measure.weighted import importance_weighted
 from transfermap.measure.weights import density_ratio, effective_sample_size
-from transfermap.roles import Adapted
 from transfermap.verdict.domains import HELD_OUT, Array, Domains, Part, parts
 
 VALIDATORS = ("importance", "reverse", "infomax")

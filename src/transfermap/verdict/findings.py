@@ -9,6 +9,7 @@ import numpy as np
 
 from transfermap.data.task import Task, leaks
 from transfermap.measure.labelshift import LabelShift
+from transfermap.verdict.classes import Classes
 from transfermap.words import Level, Note
 
 # an AUC whose interval starts below this is as good as chance
@@ -19,17 +20,8 @@ CLEAR = 0.65
 
 def difference(auc: dict[str, float], columns: Sequence[dict[str, Any]]) -> list[Note]:
     """How far a classifier can tell the tables apart, and by which columns."""
-    strong = (
-        "same"
-        if auc["low"] <= 0.52
-        else "slight"
-        if auc["value"] < 0.65
-        else "clear"
-        if auc["value"] < 0.9
-        else "apart"
-    )
-    level = {"same": "info", "slight": "info", "clear": "warn", "apart": "stop"}[strong]
-    notes = [Note(f"check.{strong}", level, {k: round(v, 3) for k, v in auc.items()})]  # type: ignore[arg-type]
+    strong, level = _strength(auc)
+    notes = [Note(f"check.{strong}", level, {k: round(v, 3) for k, v in auc.items()})]
     carriers = sorted((c for c in columns if (c["carries"] or 0) > 0.55), key=lambda c: -c["carries"])
     if carriers and strong != "same":
         notes.append(Note("check.carriers", "info", {"columns": [c["column"] for c in carriers[:6]]}))
@@ -82,6 +74,18 @@ def shares_words(found: LabelShift | None, only_shares: bool, auc: dict[str, flo
     if not shares_known(auc, only_shares):
         return [Note("check.shares_unclear", "info", values)]
     return [Note("check.shares_moved", "warn", values)] if moved else [Note("check.shares_steady")]
+
+
+def absent_words(found: Classes | None, known: bool) -> list[Note]:
+    """Which of the source's classes the target seems to lack; a guess where the columns have moved (not ``known``)."""
+    if found is None or not found.absent.any():
+        return []
+    names = [str(c) for c in found.shares.classes[found.absent]]
+    return [
+        Note("check.absent", "warn", {"classes": names})
+        if known
+        else Note("check.absent_unclear", "info", {"classes": names})
+    ]
 
 
 def table_words(task: Task, shared: int) -> list[Note]:

@@ -188,7 +188,7 @@ class DAMA(Adapter):
     --------
     >>> import numpy as np
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from transfermap.roles import Adapted
+    >>> from transfermap.adapted import Adapted
     >>> rng = np.random.default_rng(0)
     >>> truth = np.arange(200) % 2
     >>> X, domain = np.full((200, 5), np.nan), np.repeat([0, -1], 100)

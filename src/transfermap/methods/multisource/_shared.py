@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from transfermap.adapted import Adapted
 from transfermap.card import find
 from transfermap.math.kernels import median_bandwidth, mmd2
 from transfermap.math.linalg import Array
-from transfermap.roles import Adapted, check_method
+from transfermap.roles import check_method
 from transfermap.split import Split
 
 

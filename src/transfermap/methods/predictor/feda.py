@@ -66,8 +66,8 @@ class FEDA(Adapter):
     penalty asks the own ones to be small: with a squared penalty it learns a rule a domain, pulled to a common one.
     The estimator's intercept stays common to all domains; ``own_intercept`` gives each its own, too.
 
-    With :class:`~transfermap.roles.Adapted` the estimator is trained on the source's rows and the labelled target rows.
-    Columns should be on comparable scales.
+    With :class:`~transfermap.adapted.Adapted` the estimator is trained on the source's rows and the labelled target
+    rows. Columns should be on comparable scales.
 
     Fails when the domains are alike (all rows together then do better with fewer columns), or when the labelled target
     rows are very few.
