@@ -3,8 +3,7 @@
     python benchmarks/tables/digits.py DATA_FOLDER --tasks MU UM --methods erm dann dan --seeds 0 1 2 -o digits.jsonl
 
 Full protocol: all labelled training rows of the source, all training rows of the target without labels, scored on the
-target's test rows. USPS is brought to 28 x 28 points; grey values lie in [-1, 1]. The library's own
-optimiser
+target's test rows. USPS is brought to 28 x 28 points; grey values lie in [-1, 1]. The optimiser is ours
 (AdamW, rate 0.001 annealed over the run), the same for all methods, as are ``--batch`` rows of each domain and
 ``--steps``; the peers' re-runs take 50,000 steps of 128 rows. Records are appended; what is there already is not run
 again.
