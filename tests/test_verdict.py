@@ -495,6 +495,44 @@ def test_who_was_in_time_once_stays_in_the_race(monkeypatch):
     assert [c.seconds for c in candidates] == [2, 2]
 
 
+@pytest.mark.parametrize(("costly", "status"), [(False, "ok"), (True, "skipped")])
+def test_a_net_that_comes_late_is_skipped_while_others_may_still_start(monkeypatch, costly, status):
+    ticks = map(float, itertools.count())
+    # began at 0; the net's turn comes at 3, after the fifth part of the budget
+    monkeypatch.setattr(evidence, "time", SimpleNamespace(time=lambda: next(ticks)))
+    candidates = field_of(find("coral")())
+    candidates[1].costly = costly
+    collect(candidates, domains(n=40), resamples=5, budget=10.0)
+    assert [c.status for c in candidates] == ["ok", status]
+
+
+@pytest.mark.parametrize(
+    ("over", "left"), [(-1, ["quick net", "slow net"]), (0, ["quick net", "slow net"]), (1, ["quick net"]), (21, [])]
+)
+def test_nets_whose_resamples_would_not_fit_are_let_go_the_slowest_first(over, left):
+    candidates = [made("coral"), made("tca"), made("jda")]
+    for c, (c.key, c.costly, c.seconds) in zip(
+        candidates, [("slow", False, 50.0), ("quick net", True, 2.0), ("slow net", True, 4.0)], strict=True
+    ):
+        c.optional = True
+    evidence._let_go(candidates, over, resamples=5)
+    assert [c.key for c in candidates if c.status == "ok"] == ["slow", *left]
+
+
+@pytest.mark.parametrize(("rows", "there"), [(1000, True), (999, True), (1000, False)])
+def test_auto_tries_nets_on_tables_of_some_length_where_pytorch_is(monkeypatch, rows, there):
+    monkeypatch.setattr(investigate, "find_spec", lambda name: name if there else None)
+    frame = pd.DataFrame({"a": np.arange(1000.0), "y": ["x", "z"] * 500})
+    task = Task.from_frames(frame, frame[["a"]].head(rows), label="y")
+    tried = investigate._candidates(task, "auto", None, 0)
+    nets = [c.key for c in tried if "torch" in c.method.card.needs]
+    assert bool(nets) == (rows == 1000 and there)
+    assert [c.key for c in tried][len(tried) - len(nets) :] == nets
+    assert all(c.costly and c.optional for c in tried if c.key in nets)
+    (named,) = (c for c in investigate._candidates(task, "dann", None, 0) if c.key == "dann")
+    assert not named.costly
+
+
 def test_what_does_not_suit_a_method_is_told_and_the_others_go_on():
     data = domains()
     candidates = field_of(Choosy(0), Choosy(80), Choosy(90), Choosy(0, np.linalg.LinAlgError))

@@ -52,7 +52,8 @@ class Outcome(NamedTuple):
 class Candidate:
     """A method in front of the estimator, and what has been seen of it, resample by resample.
 
-    An ``optional`` one may be skipped when time is short; baselines, and what was asked for by name, may not.
+    An ``optional`` one may be skipped when time is short; baselines, and what was asked for by name, may not. A
+    ``costly`` one of them stays in the race only while there is time for all resamples with it.
     """
 
     key: str
@@ -68,12 +69,14 @@ class Candidate:
     held: list[tuple[Array, Array]] = field(default_factory=list)
     model: Adapted | None = None
     optional: bool = False
+    costly: bool = False
 
     @classmethod
     def of(cls, key: str, estimator: Any, role: str, optional: bool = False) -> Candidate:
         """The method ``key`` with its default hyper-parameters."""
         method = find(key)()
-        return cls(key, method.card.name, role, method, estimator, optional=optional)
+        costly = optional and "torch" in method.card.needs
+        return cls(key, method.card.name, role, method, estimator, optional=optional, costly=costly)
 
     def take(self, outcome: Outcome) -> None:
         """Note what became of a piece of work on this candidate."""
@@ -113,7 +116,8 @@ def gather(
     """Fill the candidates with evidence; returns how many resamples there were.
 
     The first resample finds out what fails and what it all costs; a candidate whose turn comes when the ``budget``
-    (seconds) is gone is skipped. There are as many further resamples as the time left allows, one at least.
+    (seconds) is gone is skipped, a costly one as soon as its resamples would not all fit. There are as many further
+    resamples as the time left allows, one at least.
     """
     began = time.time()
     candidates = list(candidates)
@@ -124,10 +128,23 @@ def gather(
             return done
         part = next(draws)
         tick(f"gathering evidence, resample {done + 1} of {resamples}")
-        deadlines = [began + budget if done == 0 and c.optional else np.inf for c in candidates]
-        work = [(observe, c.method, c.estimator, data, part, shown) for c in candidates if c.status == "ok"]
-        _share_out([c for c in candidates if c.status == "ok"], work, deadlines, data)
+        alive = [c for c in candidates if c.status == "ok"]
+        latest = [began + budget / (resamples if c.costly else 1) for c in alive]
+        deadlines = [late if done == 0 and c.optional else np.inf for c, late in zip(alive, latest, strict=True)]
+        work = [(observe, c.method, c.estimator, data, part, shown) for c in alive]
+        _share_out(alive, work, deadlines, data)
+        if done == 0:
+            _let_go(alive, (time.time() - began) * resamples - budget, resamples)
     return resamples
+
+
+def _let_go(candidates: list[Candidate], over: float, resamples: int) -> None:
+    """Skip costly candidates, the slowest first, until the seconds that their resamples are ``over`` time are saved."""
+    for c in sorted((c for c in candidates if c.costly and c.status == "ok"), key=lambda c: -c.seconds):
+        if over <= 0:
+            return
+        c.status = "skipped"
+        over -= c.seconds * resamples
 
 
 def fit_all(candidates: Iterable[Candidate], data: Domains, tick: Callable[[str], None]) -> None:

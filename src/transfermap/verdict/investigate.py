@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from transfermap.card import cards, find
+from transfermap.card import Card, cards, find
 from transfermap.data.encoder import TableEncoder
 from transfermap.data.task import Task
 from transfermap.measure.support import Support
@@ -25,6 +26,7 @@ from transfermap.verdict.rows import confidence, disagreement, untrusted, worth_
 from transfermap.verdict.verify import target_truth, verify, with_truth
 
 LEAST = 6
+NET_ROWS = 1000
 MOST = 1500
 # share of the budget that evidence may take; the rest is for the final fits
 SPENT = 0.7
@@ -58,7 +60,8 @@ def investigate(
     ----------
     task : Task
     method : "auto", key or list of keys
-        Which candidates to try beside the baselines; "auto" tries every method that suits the task. A single key is the
+        Which candidates to try beside the baselines; "auto" tries every method that suits the task,
+        nets among them where PyTorch is there and both tables have 1,000 rows. A single key is the
         caller's decision: its predictions are handed out, and the verdict says whether the evidence supports it.
     using : str or scikit-learn estimator, default=None
         What is trained after each method; None: logistic regression, or ridge for regression.
@@ -120,7 +123,7 @@ def _candidates(task: Task, method: str | Sequence[str], using: Any, seed: int) 
     wanted = [method] if isinstance(method, str) else list(method)
     auto = "auto" in wanted
     if auto:
-        wanted = [c.key for c in cards() if task.kind in c.tasks and c.by_default]
+        wanted = [c.key for c in cards() if task.kind in c.tasks and c.by_default and _worth_trying(c, task)]
     for key in wanted:
         if task.kind not in find(key).card.tasks:
             raise ValueError(
@@ -138,8 +141,16 @@ def _candidates(task: Task, method: str | Sequence[str], using: Any, seed: int) 
     return [
         base,
         *(Candidate.of(key, last, "baseline") for key in BASELINES),
-        *(Candidate.of(key, last, "candidate", optional=auto) for key in chosen),
+        # nets last: they may take only what time the others leave
+        *sorted((Candidate.of(key, last, "candidate", optional=auto) for key in chosen), key=lambda c: c.costly),
     ]
+
+
+def _worth_trying(card: Card, task: Task) -> bool:
+    """Whether "auto" tries a method here: nets are for those who have PyTorch, and rows enough to train one."""
+    if "torch" not in card.needs:
+        return True
+    return find_spec("torch") is not None and min(len(task.source), len(task.target)) >= NET_ROWS
 
 
 def _alive(candidates: list[Candidate]) -> list[Candidate]:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         "Domain-Adversarial Training of Neural Networks, JMLR 17, 2016",
         doi="https://jmlr.org/papers/v17/15-239.html",
         needs=("torch",),
+        by_default=True,
         neutral={"weight": 0.0},
         toy="mean_shift_nuisance",
     )

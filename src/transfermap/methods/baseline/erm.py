@@ -21,6 +21,7 @@ from transfermap.deep.objective import Objective
         reference="Vapnik, Principles of Risk Minimization for Learning Theory, NIPS 1991",
         doi="https://papers.nips.cc/paper/1991/hash/ff4d5fbbafdf976cfdc032e3bde78de5-Abstract.html",
         needs=("torch",),
+        by_default=True,
     )
 )
 class ERM(Objective):

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         reference="Sun and Saenko, Deep CORAL: Correlation Alignment for Deep Domain Adaptation, ECCV Workshops 2016",
         doi="10.1007/978-3-319-49409-8_35",
         needs=("torch",),
+        by_default=True,
         neutral={"weight": 0.0},
         toy="mean_shift_nuisance",
     )
