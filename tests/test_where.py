@@ -1,6 +1,7 @@
 """The sweep over layers: one row a choice, scores that read no target label, and one that says so where it does."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 
@@ -8,6 +9,7 @@ from transfermap.card import find
 from transfermap.data.toy import make_toy
 from transfermap.deep.shells import DeepClassifier, DeepRegressor
 from transfermap.deep.where import layer_names, where_to_adapt
+from transfermap.report.layerplot import layer_plot
 
 
 def rows(task="classification", n=100):
@@ -28,6 +30,18 @@ def test_each_choice_is_trained_as_if_alone_and_the_table_can_be_drawn():
     assert table.loc["features.0", "oracle"] == alone.score(X[d < 0], truth)
     assert len(table.drop_duplicates()) == 4
     assert model.objective.layers == "features,head"
+
+
+def test_the_heat_map_says_every_value_and_shades_each_score_by_itself(tmp_path):
+    table = pd.DataFrame({"infomax": [0.1, 0.4, 0.2], "oracle": [90.0, 70.0, 80.0], "snd": 1.0}, index=["a", "b", "c"])
+    figure = layer_plot(table)
+    (ax,) = figure.axes
+    assert [t.get_text() for t in ax.texts] == [f"{v:.3f}" for v in table.to_numpy().ravel()]
+    np.testing.assert_allclose(ax.images[0].get_array(), [[0, 1, 0], [1, 0, 0], [1 / 3, 0.5, 0]])
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b", "c"]
+    figure.savefig(tmp_path / "heat.svg")
+    with pytest.raises(ValueError, match="needs at least one"):
+        layer_plot(table.head(0))
 
 
 def test_without_target_labels_only_label_free_scores_are_given_and_choices_may_be_named():

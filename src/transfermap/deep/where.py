@@ -54,7 +54,7 @@ def where_to_adapt(
     -------
     DataFrame
         A row a choice, a column a score, larger better: label-free ones for a classifier, "oracle" where asked for.
-        ``matplotlib.pyplot.imshow(table)`` draws it.
+        :func:`transfermap.report.layerplot.layer_plot` draws it as a heat map.
 
     Raises
     ------
