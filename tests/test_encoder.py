@@ -19,12 +19,14 @@ from sklearn.preprocessing import StandardScaler
 from transfermap.data.columns import coerce, kind_of, style_of
 from transfermap.data.encoder import TableEncoder
 from transfermap.data.fill import MedianFill
+from transfermap.data.scale import NumberScaler
 from transfermap.data.topics import Topics
 
 NAN = float("nan")
 TRUSTED = [
     "transfermap.data.encoder.TableEncoder",
     "transfermap.data.fill.MedianFill",
+    "transfermap.data.scale.NumberScaler",
     "transfermap.data.topics.Topics",
     "numpy.dtype",
 ]
@@ -451,3 +453,16 @@ def test_fewer_sentences_than_topics_have_as_many_names_as_outputs():
     topics = Topics(components=32).fit(texts)
     assert topics.transform(texts).shape == (8, topics.size_)
     assert len(topics.get_feature_names_out()) == topics.size_
+
+
+def test_a_column_that_rarely_moves_is_measured_by_its_moves():
+    rng = np.random.default_rng(0)
+    X = np.c_[rng.normal(5, 3, 1000), rng.lognormal(0, 3, 1000), rng.random(1000) < 0.3, np.full(1000, 0.1)]
+    np.testing.assert_allclose(NumberScaler().fit_transform(X), StandardScaler().fit_transform(X), atol=1e-9)
+    for share in (0.001, 0.01, 0.05):
+        rare = np.where(np.arange(1000) < 1000 * share, rng.choice([-40.0, 40.0], 1000), 7.0)[:, None]
+        scaler = NumberScaler().fit(rare)
+        assert scaler.scale_[0] == pytest.approx(0.3 * np.sqrt(np.mean((rare[rare != 7] - 7) ** 2)))
+        assert abs(scaler.transform([[40.0], [-40.0]])).max() < 5
+        # scaled by the standard deviation, a target in which it moves would lie far from all others
+        assert share > 0.02 or StandardScaler().fit(rare).transform([[40.0]])[0, 0] > 8

@@ -31,6 +31,7 @@ _MANIFEST, _MODEL = "manifest.json", "model.skops"
 _OWN = (
     "transfermap.data.encoder.TableEncoder",
     "transfermap.data.fill.MedianFill",
+    "transfermap.data.scale.NumberScaler",
     "transfermap.data.topics.Topics",
     "transfermap.deep.shells.DeepClassifier",
     "transfermap.deep.shells.DeepRegressor",

@@ -11,13 +11,14 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.validation import check_is_fitted
 
 from transfermap.data.columns import Kind, coerced
 from transfermap.data.dates import date_parts
 from transfermap.data.fill import MedianFill
 from transfermap.data.frames import to_frame
+from transfermap.data.scale import NumberScaler
 from transfermap.data.screen import Screened, screen
 from transfermap.data.topics import Topics
 from transfermap.words import Note
@@ -181,7 +182,7 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         maybe = [*self._of("number"), *flags, *(f"{name}.{parts[0]}" for name, parts in self.parts_.items() if parts)]
         gaps = table[maybe].isna().any()
         self.missing_ = [name for name in maybe if gaps[name]]
-        numbers = Pipeline([("fill", MedianFill()), ("scale", StandardScaler())])
+        numbers = Pipeline([("fill", MedianFill()), ("scale", NumberScaler())])
         blocks: list[tuple[str, Any, list[str]]] = [
             ("numbers", numbers, list(self.numbers_)),
             ("missing", MissingIndicator(features="all"), self.missing_),
