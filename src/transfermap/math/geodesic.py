@@ -96,7 +96,7 @@ def domain_flow(Xs: Array, Xt: Array, k: int | None) -> tuple[Array, Array, Flow
 
     None takes :func:`disagreement_size`, and where they never part, the fewest axes that explain 90 % of both.
     """
-    (ms, Ps, shares_s), (mt, Pt, shares_t) = principal_axes(Xs), principal_axes(Xt)
+    (ms, Ps, shares_s), (mt, Pt, shares_t) = principal_axes(Xs, k), principal_axes(Xt, k)
     if k is None:
         k = disagreement_size(Ps, Pt, principal_axes(np.concatenate([Xs, Xt]))[1])
         k = k or max(axes_for_share(shares_s, 0.9), axes_for_share(shares_t, 0.9))

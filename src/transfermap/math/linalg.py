@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.linalg import eigh
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -24,16 +25,21 @@ def spd_power(C: Array, power: float) -> Array:
     return (vectors * held**power) @ vectors.T
 
 
-def row_space(X: Array) -> tuple[Array, Array]:
+def row_space(X: Array, most: int | None = None) -> tuple[Array, Array]:
     """Orthonormal axes (d, r) of the rows ``X`` (n, d), longest first, and their singular values (r,), all non-zero.
 
-    Works on the smaller of the two Gram matrices, so wide tables cost n^2 d and long ones n d^2.
+    Works on the smaller of the two Gram matrices, so wide tables cost n^2 d and long ones n d^2; ``most`` axes, where
+    they are few, cost less than all.
     """
     X = np.asarray(X, dtype=np.float64)
     wide = X.shape[1] > X.shape[0]
-    squares, vectors = np.linalg.eigh(X @ X.T if wide else X.T @ X)
-    squares, vectors = squares[::-1], vectors[:, ::-1]
-    kept = squares > max(squares[0], 0) * len(squares) * np.finfo(np.float64).eps * 10
+    gram = X @ X.T if wide else X.T @ X
+    if most is not None and most < len(gram) // 4:
+        squares, vectors = eigh(gram, subset_by_index=(len(gram) - most, len(gram) - 1))
+    else:
+        squares, vectors = np.linalg.eigh(gram)
+    squares, vectors = squares[::-1][:most], vectors[:, ::-1][:, :most]
+    kept = squares > max(squares[0], 0) * len(gram) * np.finfo(np.float64).eps * 10
     kept[0] = True
     lengths, vectors = np.sqrt(np.maximum(squares[kept], 0)), vectors[:, kept]
     if not wide:
@@ -42,13 +48,14 @@ def row_space(X: Array) -> tuple[Array, Array]:
     return axes / np.maximum(np.linalg.norm(axes, axis=0), np.finfo(np.float64).tiny), lengths
 
 
-def principal_axes(X: Array) -> tuple[Array, Array, Array]:
+def principal_axes(X: Array, most: int | None = None) -> tuple[Array, Array, Array]:
     """Mean (d,), principal axes (d, r), largest entries positive, and each one's share of the variance (r,)."""
     mean = X.mean(axis=0, dtype=np.float64)
-    axes, lengths = row_space(X - mean)
+    centred = X - mean
+    axes, lengths = row_space(centred, most)
     largest = np.argmax(np.abs(axes), axis=0)
     signs = np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1, 1)
-    total = (lengths**2).sum()
+    total = (lengths**2).sum() if most is None else np.square(centred).sum()
     return mean, axes * signs, lengths**2 / total if total > 0 else np.ones(1)
 
 

@@ -55,7 +55,9 @@ def distinct(X: Array) -> tuple[Array, Array, Array]:
     ([[1.0], [2.0]], [0.25, 0.75], [1, 0, 1, 1])
     """
     X = X + 0.0  # -0.0 becomes 0.0
-    order = np.lexsort(X.T[::-1])
+    order = np.argsort(X[:, 0])
+    if not (np.diff(X[order, 0]) > 0).all():  # only where the first column has ties do the others matter
+        order = np.lexsort(X.T[::-1])
     new = np.r_[True, (X[order][1:] != X[order][:-1]).any(axis=1)]
     place = np.empty(len(X), dtype=np.int64)
     place[order] = np.cumsum(new) - 1

@@ -77,8 +77,9 @@ class SA(Adapter):
     n_components: int | None = knob(None, low=1, none=True)
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
-        (ms, Ps, shares_s), (mt, Pt, shares_t) = principal_axes(Xs), principal_axes(Xt)
-        k = self.n_components or max(axes_for_share(shares_s, 0.9), axes_for_share(shares_t, 0.9))
+        k = self.n_components
+        (ms, Ps, shares_s), (mt, Pt, shares_t) = principal_axes(Xs, k), principal_axes(Xt, k)
+        k = k or max(axes_for_share(shares_s, 0.9), axes_for_share(shares_t, 0.9))
         k = min(k, Ps.shape[1], Pt.shape[1])
         Ps, Pt = Ps[:, :k], Pt[:, :k]
         self.source_mean_, self.target_mean_ = ms.astype(Xs.dtype), mt.astype(Xs.dtype)

@@ -98,8 +98,9 @@ class SDA(Adapter):
     order: Literal["whiten", "turn"] = knob("whiten", choices=("whiten", "turn"))
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
-        (ms, Ps, shares_s), (mt, Pt, shares_t) = principal_axes(Xs), principal_axes(Xt)
-        k = self.n_components or max(axes_for_share(shares_s, 0.9), axes_for_share(shares_t, 0.9))
+        k = self.n_components
+        (ms, Ps, shares_s), (mt, Pt, shares_t) = principal_axes(Xs, k), principal_axes(Xt, k)
+        k = k or max(axes_for_share(shares_s, 0.9), axes_for_share(shares_t, 0.9))
         k = min(k, Ps.shape[1], Pt.shape[1])
         Ps, Pt = Ps[:, :k], Pt[:, :k]
         spreads = [((X - m) @ P).var(axis=0, ddof=1) for X, m, P in ((Xs, ms, Ps), (Xt, mt, Pt))]
