@@ -62,6 +62,7 @@ def exponent(sizes: dict[int, dict[str, object]]) -> float | None:
 
 def draw(found: dict[str, dict[int, dict[str, object]]], path: Path) -> None:
     """Seconds over rows, both logarithmic; a panel a family."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     families: dict[str, list[str]] = {}
@@ -76,8 +77,11 @@ def draw(found: dict[str, dict[int, dict[str, object]]], path: Path) -> None:
         ax.set_title(family, fontsize=10)
         ax.legend(fontsize=7, frameon=False)
         ax.set_xlabel("rows a side")
+    for ax in axes.flat[len(families) :]:
+        ax.set_visible(False)
     axes[0, 0].set_ylabel("CPU seconds")
-    figure.savefig(path)
+    with rc_context({"svg.fonttype": "none"}):
+        figure.savefig(path)
 
 
 if __name__ == "__main__":
