@@ -49,6 +49,11 @@ def baseline(key):
     return "erm" if issubclass(find(key), Objective) else "sourceonly"
 
 
+def seeds(key):
+    """Draws of a toy; half as many for nets, which take seconds each."""
+    return SEEDS[::2] if issubclass(find(key), Objective) else SEEDS
+
+
 def numeric(key):
     """Whether a method predicts nothing but numbers; all others are tried with classes."""
     return find(key).card.tasks == ("regression",)
@@ -430,7 +435,7 @@ def test_thin_data_works(key, case):
 @pytest.mark.parametrize("key", [k for k in keys() if k not in BASELINES and not numeric(k)])
 def test_it_beats_source_only_on_its_own_shift(key):
     shift = find(key).card.toy
-    gain = np.mean([accuracy(key, shift, seed) - accuracy(baseline(key), shift, seed) for seed in SEEDS])
+    gain = np.mean([accuracy(key, shift, seed) - accuracy(baseline(key), shift, seed) for seed in seeds(key)])
     assert gain > MARGIN
 
 
