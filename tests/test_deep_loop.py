@@ -253,3 +253,9 @@ def test_two_processes_train_as_one_on_the_joined_batch(key, tmp_path):
     for name in alone:
         torch.testing.assert_close(first[name], alone[name], atol=1e-6, rtol=1e-6)
         torch.testing.assert_close(first[name], second[name], atol=0, rtol=0)
+
+
+def test_where_memory_runs_out_it_is_said_what_helps():
+    X, y, d, _ = toy(n=40)
+    with pytest.raises(MemoryError, match="out of memory; a smaller batch_size or net helps"):
+        DeepClassifier(find("dann")(width=10**6), steps=2).fit(X, y, sample_domain=d)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,11 @@ def trained(shell: Any, source: Any, target: Any, outputs: int) -> tuple[nn.Modu
     """Run the loop; the modules on the CPU, the history, and the step that was kept."""
     device, seed = pick_device(shell.device), shell.random_state
     # random numbers in three streams: the net's start, the parts' start, and dropout; what one uses moves no other
-    with processes() as (rank, world), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with (
+        _roomy(shell, device),
+        processes() as (rank, world),
+        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+    ):
         modules = fresh(shell, outputs, int(shell.n_features_in_))
         engine = Engine(modules, device, shell.precision, shell.compile, rank, world)
         torch.manual_seed(seed)
@@ -63,13 +68,21 @@ def trained(shell: Any, source: Any, target: Any, outputs: int) -> tuple[nn.Modu
         )
         loop = Loop(shell.objective_, engine, *streams, _plan(shell), _judge(shell, engine, target))
         loop.tick = shell.tick or loop.tick
-        try:
-            loop.run()
-        except torch.OutOfMemoryError as error:
-            raise MemoryError(
-                f"{type(shell).__name__}: {device} is out of memory; a smaller batch_size helps"
-            ) from error
+        loop.run()
     return modules.cpu(), loop.history, loop.step if loop.best is None else loop.best[1]
+
+
+@contextmanager
+def _roomy(shell: Any, device: torch.device) -> Iterator[None]:
+    """Say what helps where memory runs out; on a processor torch has no error of its own for it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+            raise MemoryError(
+                f"{type(shell).__name__}: {device} is out of memory; a smaller batch_size or net helps"
+            ) from error
+        raise
 
 
 def fresh(shell: Any, outputs: int, columns: int) -> nn.ModuleDict:

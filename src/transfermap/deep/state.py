@@ -68,7 +68,7 @@ def read_state(loop: Loop, path: Path) -> None:
     for name, value in json.loads(json.dumps(_signature(loop))).items():
         if facts.get(name) != value:
             raise ValueError(
-                f"{path} is the checkpoint of another run: its {name} is {facts.get(name)!r}, this run's {value!r}; "
+                f"{path} is the checkpoint of another run: its {_difference(name, facts.get(name), value)}; "
                 "name another file, or delete it to begin anew"
             )
     loop.engine.modules.load_state_dict(_under("module", tensors))
@@ -94,6 +94,14 @@ def _signature(loop: Loop) -> dict[str, Any]:
         "batch": [loop.source.size, loop.target.size],
         "plan": {k: v for k, v in vars(plan).items() if k != "checkpoint"},
     }
+
+
+def _difference(name: str, there: Any, here: Any) -> str:
+    """What differs first, in a few words."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        part = next(k for k in (*here, *there) if there.get(k) != here.get(k))
+        name, there, here = f"{name}'s {part}", there.get(part), here.get(part)
+    return f"{name} is {there!r}, this run's {here!r}"
 
 
 def _under(name: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
