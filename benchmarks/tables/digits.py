@@ -25,6 +25,7 @@ import numpy as np
 import torch
 
 from transfermap.card import find
+from transfermap.deep.nets import build
 from transfermap.deep.shells import DeepClassifier
 
 METHODS = ("erm", "dann", "dan", "jan", "deepcoral", "adda", "cdan", "daan", "mcd", "mdd", "mcc")
@@ -47,6 +48,20 @@ def load(folder: Path, domain: str, part: str) -> tuple[torch.Tensor, torch.Tens
     with h5py.File(folder / "digits" / "usps.h5") as file:
         X, y = file[part]["data"][:], file[part]["target"][:]
     return pictures(X.reshape(-1, 16, 16)), torch.as_tensor(y, dtype=torch.int64)
+
+
+def net_for(key: str) -> str | torch.nn.Module:
+    """The LeNet; for MCD parted as in its paper, where all fully connected layers are the classifier's.
+
+    Two heads of one layer each soon agree everywhere, and then nothing is left to move the features by.
+    """
+    if key != "mcd":
+        return "lenet"
+    net = build("lenet", 784, 10)
+    layers = list(net["features"])
+    cut = next(i for i, layer in enumerate(layers) if isinstance(layer, torch.nn.Flatten)) + 1
+    head = torch.nn.Sequential(*layers[cut:], net["head"])
+    return torch.nn.ModuleDict({"features": torch.nn.Sequential(*layers[:cut]), "head": head})
 
 
 def main() -> None:
@@ -76,7 +91,7 @@ def main() -> None:
                 began = time.time()
                 model = DeepClassifier(
                     find(key)(),
-                    net="lenet",
+                    net=net_for(key),
                     steps=arguments.steps,
                     batch_size=arguments.batch,
                     device=arguments.device,
