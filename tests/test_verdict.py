@@ -31,8 +31,10 @@ from transfermap.verdict.evidence import (
     observe,
     steadiness,
 )
+from transfermap.verdict.record import spoken
 from transfermap.verdict.rows import confidence, disagreement, untrusted, worth_labelling
 from transfermap.verdict.verify import target_truth, verify, with_truth
+from transfermap.words import Note
 
 UP, DOWN, EVEN = (0.05, 0.06, 0.05, 0.07, 0.05), (-0.05, -0.06, -0.05, -0.07, -0.05), (0.0,) * 5
 WILD = (0.5, -0.4, 0.3, -0.2, 0.4)
@@ -311,6 +313,16 @@ def test_a_veto_is_told_with_its_reason():
     assert said.reasons[0].values == {"method": find("coral").card.name}
     against = decide({"coral": stands(predicted=(1.0, 0.0), **GOOD | {"infomax": DOWN})}, SHIFTED, learnable=True)
     assert codes(against.reasons) == ["verdict.contradict", "verdict.collapsed"]
+
+
+@pytest.mark.parametrize(("key", "said"), [("erm", True), ("coral", False)])
+def test_where_what_wins_does_not_adapt_it_is_said(key, said):
+    told = {"sourceonly": np.array(["a", "b"]), key: np.array(["a", "b"])}
+    verdict = SimpleNamespace(answer="use", method=key, reasons=(), risk=False)
+    record = spoken(verdict, key, "auto", [made(key), BASE], {}, told, 5)
+    notes = [Note(**r) for r in record["reasons"]]
+    assert ("verdict.no_transfer" in codes(notes)) == said
+    assert in_words(notes)
 
 
 def test_who_abstains_is_not_counted():

@@ -85,6 +85,8 @@ def spoken(
     reasons = list(verdict.reasons)
     if model in standings and not standings[model].supported:
         reasons += [*standings[model].vetoes, *_harm(next(c for c in candidates if c.key == model), standings[model])]
+    if verdict.answer == "use" and find(verdict.method).card.family == "baseline":
+        reasons.append(Note("verdict.no_transfer", "warn", {"method": names[verdict.method]}))
     changed = float(np.mean(told[model] != told["sourceonly"])) if model in told else 0.0
     if verdict.answer == "use" and told[model].dtype.kind != "f" and changed > 0.3:
         reasons.append(Note("verdict.changes_much", "warn", {"method": names[model], "share": changed}))
