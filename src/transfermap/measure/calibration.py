@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 
-from transfermap.measure.inputs import labels, probabilities
+from transfermap.measure.inputs import columns, probabilities
 
 Array = NDArray[np.float64]
 _RANGE = (-3.0, 3.0)
@@ -40,9 +40,7 @@ def temperature(Ph: ArrayLike, yh: ArrayLike) -> float:
     True
     """
     P = probabilities(Ph, "Ph")
-    truth = labels(yh, "yh", len(P)).astype(int)
-    if ((truth < 0) | (truth >= P.shape[1])).any():
-        raise ValueError(f"expected yh to hold columns of Ph, 0 to {P.shape[1] - 1}")
+    truth = columns(yh, "yh", P)
     # half an observation in a thousand elsewhere: a model that was never wrong here may be so tomorrow
     P = 0.9995 * P + 0.0005 / P.shape[1]
 

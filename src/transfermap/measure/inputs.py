@@ -72,6 +72,15 @@ def labels(y: ArrayLike, name: str, length: int | None = None) -> NDArray[np.gen
     return line
 
 
+def columns(y: ArrayLike, name: str, P: Array, of: str = "Ph") -> NDArray[np.intp]:
+    """Labels as columns of the class probabilities ``P``: integers from 0 to C - 1, one a row."""
+    line = labels(y, name, len(P))
+    code = line.astype(np.intp) if line.dtype.kind in "iu" else np.array([-1])
+    if code.min() < 0 or code.max() >= P.shape[1]:
+        raise ValueError(f"expected {name} to hold columns of {of}, integers from 0 to {P.shape[1] - 1}")
+    return code
+
+
 def _numbers(X: ArrayLike, name: str) -> Array:
     try:
         return np.asarray(X, dtype=np.float64)

@@ -1,9 +1,9 @@
 """Scores of a fitted candidate that need no target label: larger is better, and no one of them is enough.
 
 A predictor that gives every target row the same confident answer ("collapsed") wins :func:`entropy` and :func:`snd` and
-can win :func:`agreement`; it comes last in :func:`infomax`, :func:`corr_c` and :func:`diversity`, and low in
-:func:`bnm`. :func:`collapsed` finds it. The weighted scores are in :mod:`transfermap.measure.weighted`, the way
-there and back in :mod:`transfermap.measure.reverse`.
+can win :func:`agreement` and :func:`soft_agreement`; it comes last in :func:`infomax`, :func:`corr_c` and
+:func:`diversity`, and low in :func:`bnm`. :func:`collapsed` finds it. Others lie in ``weighted``, ``reverse``,
+``clustering``, ``mixing``, ``geometry`` and ``expected`` beside this file.
 """
 
 from __future__ import annotations
@@ -191,6 +191,7 @@ def agreement(
     Parameters
     ----------
     predictions : sequence of two or more (n,) arrays
+        Of different methods, or of one method with different seeds.
     task : {"classification", "regression"}
 
     Returns
@@ -220,6 +221,32 @@ def agreement(
     size = np.linalg.norm(ranked, axis=1, keepdims=True)
     ranked = np.divide(ranked, size, out=np.zeros_like(ranked), where=size > 0)
     return float((ranked @ ranked.T)[np.triu_indices(len(ranked), 1)].mean())
+
+
+def soft_agreement(predictions: Sequence[ArrayLike]) -> float:
+    """How alike several candidates' class probabilities for the same rows are, on average over the pairs.
+
+    One less the total variation, :math:`1-\\sum_{ic}|P_{ic}-Q_{ic}|/2n`; for sure predictions, :func:`agreement`.
+
+    Parameters
+    ----------
+    predictions : sequence of two or more (n, C) arrays
+
+    Returns
+    -------
+    float
+        In [0, 1]. Candidates that have collapsed to the same class, or are all undecided, agree fully.
+
+    Examples
+    --------
+    >>> soft_agreement([[[1.0, 0.0]], [[0.5, 0.5]]])
+    0.5
+    """
+    tables = [probabilities(P, "predictions") for P in predictions]
+    shapes = {P.shape for P in tables}
+    if len(tables) < 2 or len(shapes) > 1:
+        raise ValueError(f"expected two or more tables of one shape, got {len(tables)} of shapes {sorted(shapes)}")
+    return float(np.mean([1 - np.abs(P - Q).sum(axis=1).mean() / 2 for P, Q in combinations(tables, 2)]))
 
 
 def diversity(Pt: ArrayLike) -> float:
