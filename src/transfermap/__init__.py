@@ -1,7 +1,8 @@
 """transfermap: can I use A on B, which method, and did it help?
 
 Everything here is loaded when it is first used, so that importing the package costs nothing: ``tm.adapt``, ``tm.Task``,
-``tm.Adapted``, ``tm.find``, ``tm.check``, ``tm.save``, ``tm.load``, and every method by its class name (``tm.TCA``).
+``tm.Adapted``, ``tm.find``, ``tm.check``, ``tm.advise``, ``tm.save``, ``tm.load``, and every method by its
+class name (``tm.TCA``).
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from transfermap.data.task import Task
     from transfermap.io import load, save
     from transfermap.run import Run, adapt, load_run
+    from transfermap.verdict.advise import Situation, advise
     from transfermap.verdict.check import check
 
 _WHERE = {
     "adapt": "transfermap.run",
+    "advise": "transfermap.verdict.advise",
     "check": "transfermap.verdict.check",
     "find": "transfermap.card",
     "load": "transfermap.io",
@@ -28,10 +31,24 @@ _WHERE = {
     "save": "transfermap.io",
     "Adapted": "transfermap.adapted",
     "Run": "transfermap.run",
+    "Situation": "transfermap.verdict.advise",
     "Task": "transfermap.data.task",
 }
 
-__all__ = ["Adapted", "Run", "Task", "__version__", "adapt", "check", "find", "load", "load_run", "save"]
+__all__ = [
+    "Adapted",
+    "Run",
+    "Situation",
+    "Task",
+    "__version__",
+    "adapt",
+    "advise",
+    "check",
+    "find",
+    "load",
+    "load_run",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,8 +13,10 @@ from typing import Annotated, Any
 
 import typer
 
+from transfermap.advise_cli import advise
 from transfermap.bench_cli import bench
-from transfermap.console import command, console, lenient_streams, progress, say_json, seconds
+from transfermap.console import command, console, lenient_streams, progress, say_json, seconds, write_text
+from transfermap.options import AsJson, Debug, Domain, Kind, Label, Lang, Overwrite, Source, Target, one_table
 from transfermap.words import Note
 
 app = typer.Typer(
@@ -27,19 +29,8 @@ app = typer.Typer(
 )
 app.add_typer(bench)
 Tables = Annotated[list[Path], typer.Argument(help="SOURCE TARGET, or one table with --domain.", metavar="A [B]")]
-Label = Annotated[
-    str | None, typer.Option(help="Column to predict; in a matrix without header also its number, from 0.")
-]
-Source = Annotated[list[Path] | None, typer.Option(help="A further source table; may be given several times.")]
-Domain = Annotated[str | None, typer.Option(help="One table: the column that names each row's domain.")]
-Target = Annotated[str | None, typer.Option(help="One table: the value of --domain that is the target.")]
 Group = Annotated[str | None, typer.Option(help="Column whose rows belong together (a patient, a machine).")]
-Kind = Annotated[str | None, typer.Option("--task", help="classification or regression; inferred if not given.")]
 Seed = Annotated[int, typer.Option(help="Seed; the same seed gives the same answer.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Lang = Annotated[str, typer.Option(help="Language: en or zh.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
 
 def _task(
@@ -59,14 +50,9 @@ def _task(
     if kind not in (None, "classification", "regression"):
         raise ValueError(f"--task must be classification or regression; got {kind!r}")
     more: dict[str, Any] = {"label": label, "group": group, "target_labels": target_labels, "kind": kind}
-    if domain is not None or target is not None:
-        if domain is None or target is None or len(tables) != 1 or source:
-            raise ValueError("one table with several domains needs one file, --domain COLUMN and --target VALUE")
-        return Task.from_table(tables[0], domain=domain, target=target, **more)
-    sources = [*tables[:-1], *(source or [])]
-    if not sources or len(tables) > 2:
-        raise ValueError(f"expected two tables, SOURCE TARGET, or one with --domain and --target; got {len(tables)}")
-    return Task.from_files(sources, tables[-1], **more)
+    if one_table(tables, source, domain, target):
+        return Task.from_table(tables[0], domain=domain or "", target=target, **more)
+    return Task.from_files([*tables[:-1], *(source or [])], tables[-1], **more)
 
 
 @app.callback(invoke_without_command=True)
@@ -118,17 +104,10 @@ def map_(
         return
     if kind not in kinds:
         raise ValueError(f"--format must be {', '.join(kinds)} for a file, or text for the terminal; got {kind!r}")
-    typer.echo(kinds[kind]()) if output is None else _write(output, kinds[kind](), overwrite)
+    typer.echo(kinds[kind]()) if output is None else write_text(output, kinds[kind](), overwrite)
 
 
-def _write(path: Path, text: str, overwrite: bool) -> None:
-    from transfermap.io import whole_file
-
-    if path.exists() and not overwrite:
-        raise ValueError(f"{path} exists already; give another name, or --overwrite to replace it")
-    with whole_file(path) as part:
-        part.write_text(text, encoding="utf8")
-    typer.echo(f"wrote {path}", err=True)
+command(app, "advise", "transfermap advise last_year.csv this_year.csv --label churned -o advice.html")(advise)
 
 
 @command(app, "check", "transfermap check last_year.csv this_year.csv --label churned")
@@ -175,6 +154,9 @@ def adapt(
         str | None,
         typer.Option(help="logistic, forest, boosting, svm, knn or ridge; what is trained after the method."),
     ] = None,
+    net: Annotated[
+        str, typer.Option(help="What deep methods train: mlp, dense, lenet, resnet; auto: lenet on square pictures.")
+    ] = "auto",
     budget: Annotated[str, typer.Option(help="Time for gathering evidence: 90s, 2m, 1h.")] = "2m",
     group: Group = None,
     target_labels: Annotated[
@@ -199,7 +181,8 @@ def adapt(
     with progress(as_json) as tick:
         tick("reading the tables")
         task = _task(tables, label, source, domain, target, group, kind, target_labels)
-        run = run_adapt(task, method=method or "auto", estimator=estimator, seed=seed, budget=limit, tick=tick)
+        how: dict[str, Any] = {"method": method or "auto", "estimator": estimator, "net": net}
+        run = run_adapt(task, **how, seed=seed, budget=limit, tick=tick)
         run.record["command"] = shlex.join(["transfermap", *sys.argv[1:]])
         tick("writing the run")
         run.save(output, overwrite=overwrite)

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
@@ -103,6 +104,17 @@ def console() -> Any:
     from rich.console import Console
 
     return Console(highlight=False)
+
+
+def write_text(path: Path, text: str, overwrite: bool) -> None:
+    """Write a whole file, never over one that is there unless asked to."""
+    from transfermap.io import whole_file
+
+    if path.exists() and not overwrite:
+        raise ValueError(f"{path} exists already; give another name, or --overwrite to replace it")
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf8")
+    typer.echo(f"wrote {path}", err=True)
 
 
 @contextmanager

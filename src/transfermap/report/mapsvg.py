@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from unicodedata import east_asian_width
@@ -43,6 +43,8 @@ path{stroke:#3a4652}
 circle.built{fill:#3fbf8a;stroke:#3fbf8a}
 }
 """
+FADED = ' class="faded"'
+LIT = "path:not(.faded){stroke:#12875a;stroke-width:2}.faded{opacity:.4}"
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ class _Node:
     children: list[_Node] = field(default_factory=list)
     key: str = ""
     note: str = ""
+    lit: bool = True
     x: float = 0.0
     y: float = 0.0
 
@@ -63,8 +66,17 @@ class _Node:
         return mark + _width(self.key, self.kind, bold=True) + _width(self.text, self.kind, bold=self.kind in BOLD)
 
 
-def svg(found: Iterable[Entry], lang: str = "en") -> str:
+def svg(found: Iterable[Entry], lang: str = "en", lit: Collection[str] | None = None, about: Sequence[str] = ()) -> str:
     """Draw the map as SVG: nothing but text, lines and circles, in generic fonts.
+
+    Parameters
+    ----------
+    found : iterable of Entry
+    lang : {"en", "zh"}
+    lit : collection of str, optional
+        Keys of methods: all else is faded, but for the branches that lead to them.
+    about : sequence of str
+        Lines below the title.
 
     Examples
     --------
@@ -73,15 +85,19 @@ def svg(found: Iterable[Entry], lang: str = "en") -> str:
     True
     """
     found = list(found)
-    root, key = _nodes(found, lang), _key(found, lang)
+    root, key = _nodes(found, lang), _key(found, lang, about)
+    if lit is not None:
+        _fade(root, lit)
     columns = _columns(root)
     bottom = _place(root, columns, 0, key[-1].y + 34) + MARGIN
     parts = [n for level in range(LEAF + 1) for n in _level(root, level)]
-    notes = [_Node(n.note, "note", x=columns[-1], y=n.y) for n in parts if n.note]
+    notes = [_Node(n.note, "note", lit=n.lit, x=columns[-1], y=n.y) for n in parts if n.note]
     labels = [*key, *parts, *notes]
     width = max(n.x + n.width for n in labels) + MARGIN
     arms = [_arm(n, child) for n in parts for child in n.children]
-    return "\n".join([_open(width, bottom, say("map.title", lang)), *arms, *map(_label, labels), "</svg>\n"])
+    return "\n".join(
+        [_open(width, bottom, say("map.title", lang), lit is not None), *arms, *map(_label, labels), "</svg>\n"]
+    )
 
 
 def _nodes(found: list[Entry], lang: str) -> _Node:
@@ -107,9 +123,20 @@ def _leaf(e: Entry, lang: str) -> _Node:
     return _Node(f"{e.name}, {e.year}", kind, key=e.key, note=" · ".join(tags(e, lang)))
 
 
-def _key(found: list[Entry], lang: str) -> list[_Node]:
+def _fade(node: _Node, lit: Collection[str]) -> bool:
+    """Light what is in ``lit`` and what leads there; returns whether that is anything."""
+    below = [_fade(child, lit) for child in node.children]
+    node.lit = node.key in lit or any(below)
+    return node.lit
+
+
+def _key(found: list[Entry], lang: str, about: Sequence[str]) -> list[_Node]:
     """Title, counts, and what the marks and the words mean, one below the other."""
-    lines = [(say("map.title", lang), "head"), (say("map.count", lang, **counts(found)), "small")]
+    lines = [
+        (say("map.title", lang), "head"),
+        *((line, "family") for line in about),
+        (say("map.count", lang, **counts(found)), "small"),
+    ]
     lines += [(say(f"map.legend_{state}", lang), state) for state in ("built", "planned")]
     lines += [(line, "small") for line in legend(found, lang)]
     return [_Node(text, kind, x=MARGIN, y=MARGIN + 12 + i * 19 + 8 * (i > 0)) for i, (text, kind) in enumerate(lines)]
@@ -154,7 +181,7 @@ def _arm(node: _Node, child: _Node) -> str:
     fork, end = child.x - ARM + 4, child.x - 5
     middle = (fork + end) / 2
     return (
-        f'<path d="M{node.x + node.width + 3:.1f} {node.y:.1f}H{fork:.1f}'
+        f'<path{"" if child.lit else FADED} d="M{node.x + node.width + 3:.1f} {node.y:.1f}H{fork:.1f}'
         f'C{middle:.1f} {node.y:.1f} {middle:.1f} {child.y:.1f} {end:.1f} {child.y:.1f}"/>'
     )
 
@@ -164,12 +191,13 @@ def _label(n: _Node) -> str:
     mark = f'<circle class="{n.kind}" cx="{n.x + 5:.1f}" cy="{n.y:.1f}" r="4.5"/>' if marked else ""
     key = f'<tspan class="key">{escape(n.key)}</tspan>&#160; ' if n.key else ""
     at = f'x="{n.x + MARK * marked:.1f}" y="{n.y + size * 0.36:.1f}" font-size="{size:g}"'
-    return f'{mark}<text class="{n.kind}" {at}>{key}{escape(n.text)}</text>'
+    label = f'{mark}<text class="{n.kind}" {at}>{key}{escape(n.text)}</text>'
+    return label if n.lit else f"<g{FADED}>{label}</g>"
 
 
-def _open(width: float, height: float, name: str) -> str:
+def _open(width: float, height: float, name: str, lit: bool) -> str:
     w, h = round(width), round(height)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img">'
-        f"<title>{escape(name)}</title><style>{STYLE}</style>"
+        f"<title>{escape(name)}</title><style>{STYLE}{LIT if lit else ''}</style>"
     )

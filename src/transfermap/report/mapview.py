@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from rich.cells import cell_len
@@ -20,11 +20,14 @@ from transfermap.report.cardview import card_rows
 from transfermap.report.mapwords import family_does, family_title, legend, said, tags
 from transfermap.words import say
 
+if TYPE_CHECKING:
+    from transfermap.report.adviceview import AdviceView
+
 ASCII = {"●": "*", "○": "o"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
     """Text behind a mark, then small print: in the same line where that holds both, else in one of its own."""
 
     text: Text
@@ -60,25 +63,28 @@ def terminal(found: Iterable[Entry], lang: str = "en") -> Tree:
     return root
 
 
-def _method(e: Entry, lang: str) -> _Line:
+def _method(e: Entry, lang: str) -> Line:
     text = Text.assemble(
         (e.key, "bold green" if e.built else ""), f"  {e.name}, {e.year}", style="" if e.built else "dim"
     )
-    return _Line(text, e.built, say("map.small", lang, tags=say("map.words", lang, words=tags(e, lang))))
+    return Line(text, e.built, say("map.small", lang, tags=say("map.words", lang, words=tags(e, lang))))
 
 
 def _legend(found: list[Entry], lang: str) -> Table:
     head = Table.grid()
     head.add_row(Text.assemble((say("map.title", lang), "bold"), "  ", say("map.count", lang, **counts(found))))
-    head.add_row(_Line(Text(say("map.legend_built", lang)), True))
-    head.add_row(_Line(Text(say("map.legend_planned", lang), "dim"), False))
+    head.add_row(Line(Text(say("map.legend_built", lang)), True))
+    head.add_row(Line(Text(say("map.legend_planned", lang), "dim"), False))
     for line in legend(found, lang) or [say("map.none", lang)]:
         head.add_row(Text(line, "dim"))
     return head
 
 
-def html(found: Iterable[Entry], lang: str = "en") -> str:
-    """The map as one self-contained page: a tree to open and close, filters, the card of every method that is built."""
+def html(found: Iterable[Entry], lang: str = "en", advice: AdviceView | None = None) -> str:
+    """The map as one self-contained page: a tree to open and close, filters, the card of every method that is built.
+
+    Advice stands above the map, and what fits is lit on it.
+    """
     found = list(found)
     branches = [
         {
@@ -95,6 +101,8 @@ def html(found: Iterable[Entry], lang: str = "en") -> str:
         legend=legend(found, lang),
         branches=branches,
         filters=_filters(found, lang),
+        advice=advice,
+        fits=advice.fits() if advice else {},
     )
 
 
