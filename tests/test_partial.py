@@ -1,17 +1,30 @@
-"""Fewer classes in the target: plain alignment harms, class and row weights help, and the weights show why."""
+"""Fewer classes in the target: plain alignment harms, class and row weights help, and the weights show why.
+
+Here too: each part of these methods has a switch, its terms are on record, and the report shows the weights.
+"""
 
 from functools import cache
 
 import numpy as np
 import pytest
 
-from transfermap.card import find
+from transfermap.card import cards, find
 from transfermap.data.toy import make_toy
 from transfermap.deep.shells import DeepClassifier
 from transfermap.measure.absent import absent_classes
+from transfermap.report.plots import weights_plot
+from transfermap.report.trainingplot import training_plot
+from transfermap.verdict.decide import Verdict
+from transfermap.verdict.domains import Domains
+from transfermap.verdict.evidence import Candidate
+from transfermap.verdict.record import curves, maps
 
 SEEDS = (1000, 1001, 1002)
 STEPS = 300
+
+
+NET_KEYS = sorted(c.key for c in cards() if c.label_sets in ("partial", "open") and "torch" in c.needs)
+SWITCHES = [(key, knob) for key in NET_KEYS for knob in find(key)().get_params() if knob.endswith(("_weight", "wise"))]
 
 
 @cache
@@ -58,3 +71,66 @@ def test_absent_classes_are_detected_where_nothing_is_mistaken_for_them(key):
     found = absent_classes(model.predict_proba(toy.Xt))
     assert not found.absent[[0, 2]].any()
     assert found.absent[4]  # the shift moves rows towards classes 1 and 3, which may therefore go unseen
+
+
+@cache
+def brief(key, switch=None):
+    """A short run with one knob at 0."""
+    toy = make_toy("partial_labels", 100)
+    X, y, d = np.r_[toy.Xs, toy.Xt], np.r_[toy.ys, toy.yt], np.repeat([1, -1], 100)
+    objective = find(key)(**({switch: 0.0} if switch else {}))
+    return DeepClassifier(objective, steps=60).fit(X, y, sample_domain=d), toy
+
+
+def test_every_term_is_found_to_have_a_switch():
+    assert {"pada", "san", "iwan", "osbp"} <= set(NET_KEYS)
+    for key in NET_KEYS:
+        assert {knob for k, knob in SWITCHES if k == key} >= {"domain_weight"}
+
+
+@pytest.mark.parametrize(("key", "switch"), SWITCHES)
+def test_each_switch_changes_the_net_and_leaves_all_terms_on_record(key, switch):
+    (whole, toy), (part, _) = brief(key), brief(key, switch)
+    assert not np.allclose(whole.decision_function(toy.Xt), part.decision_function(toy.Xt))
+    assert [set(h) for h in part.history_] == [set(h) for h in whole.history_]
+    terms = {name for h in whole.history_ for name in h}
+    term = switch.removesuffix("_weight")
+    if f"{term}_weight" == switch and term != "domain":
+        assert term in terms
+        assert {h[term] for h in part.history_ if term in h} == {0.0}
+        assert any(h.get(term, 0.0) != 0 for h in whole.history_)
+    assert {"source"} < terms
+
+
+@pytest.mark.parametrize("key", ["pada", "san"])
+def test_the_report_draws_the_share_of_every_class(key):
+    model, _ = fitted(key)
+    terms, shares, critic = training_plot(curves(model.history_)).axes
+    assert len(shares.lines) == 5
+    ends = [line.get_ydata()[-1] for line in shares.lines]
+    assert ends == sorted(ends, reverse=True)
+    assert {t.get_text() for t in shares.get_legend().get_texts()} == {f"share of class {k}" for k in range(5)}
+    assert not {t.get_text() for t in terms.get_legend().get_texts()} & {f"share of class {k}" for k in range(5)}
+    assert len(critic.lines) == 2
+
+
+def test_the_report_draws_all_of_many_classes_and_names_the_largest():
+    steps = np.arange(30.0)
+    shares = np.arange(1, 13)[::-1] / 78 + 0 * steps[:, None]
+    arrays = {"curve_names": [f"share of class {k}" for k in range(12)], "curves": np.c_[steps, shares]}
+    (ax,) = training_plot(arrays).axes
+    assert len(ax.lines) == 12
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == [f"share of class {k}" for k in range(6)]
+
+
+def test_the_report_draws_the_weights_of_source_rows():
+    toy = make_toy("partial_labels", 100)
+    X, y, d = np.r_[toy.Xs, toy.Xt], np.r_[toy.ys, toy.yt], np.repeat([1, -1], 100)
+    model = find("iwan")().fit(X, y, sample_domain=d)
+    candidate = Candidate("iwan", "IWAN", "method", find("iwan")(), None, model=type("", (), {"adapter_": model})())
+    data = Domains(toy.Xs, toy.ys, toy.Xt, np.zeros(100, int), None, "classification")
+    arrays = maps([candidate], Verdict("use", "iwan", (), False), {}, data, 0)
+    np.testing.assert_array_equal(arrays["weights"], model.source_weights(toy.Xs))
+    assert arrays["weights"].std() > 0.05
+    assert weights_plot(arrays).axes
+    assert {"weigher", "spread of weights"} <= set(arrays["curve_names"])

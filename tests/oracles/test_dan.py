@@ -131,13 +131,28 @@ class _Largest(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("unbiased", [True, False])
-def test_in_blocks_it_is_the_same_with_a_fraction_of_the_memory(unbiased):
-    a, b = torch.randn(700, 8), torch.randn(500, 8) + 0.3
+@pytest.mark.parametrize("gradient", [True, False])
+def test_in_tiles_it_is_the_same_with_a_fraction_of_the_memory(unbiased, gradient):
+    a, b = (torch.randn(n, 8, dtype=float) + shift for n, shift in ((700, 0.0), (500, 0.3)))
+    a.requires_grad_(gradient), b.requires_grad_(gradient)
     expected = mmd2(gram(a, b), 700, unbiased)
-    with torch.no_grad(), _Largest() as seen:
+    with _Largest() as seen:
         value = mmd2_blocks(a, b, unbiased=unbiased, block=64)
-    torch.testing.assert_close(value, expected, atol=2e-6, rtol=1e-5)
-    assert seen.size <= 64 * 700
+        if gradient:
+            found = torch.autograd.grad(3 * value, (a, b))
+    torch.testing.assert_close(value, expected)
+    assert seen.size <= 1200 * 8
+    if gradient:
+        for got, want in zip(found, torch.autograd.grad(3 * expected, (a, b)), strict=True):
+            torch.testing.assert_close(got, want)
+            assert want.abs().max() > 1e-5
+
+
+def test_in_tiles_only_one_domain_may_want_a_gradient():
+    b = B.clone().requires_grad_()
+    (got,) = torch.autograd.grad(mmd2_blocks(A, b, block=2), b)
+    (want,) = torch.autograd.grad(mmd2(gram(A, b), 7), b)
+    torch.testing.assert_close(got, want)
 
 
 @pytest.mark.parametrize("layers", ["features,head", ("features.0", "features")])

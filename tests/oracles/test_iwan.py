@@ -10,6 +10,7 @@ from torch import nn
 from transfermap.data.toy import make_toy
 from transfermap.deep import shells
 from transfermap.deep.engine import Engine
+from transfermap.deep.loop import OPTIMIZERS
 from transfermap.deep.objective import Batch, View
 from transfermap.deep.shells import DeepClassifier
 from transfermap.methods.partial._shared import row_weights
@@ -146,6 +147,40 @@ def test_the_stages_are_three_and_log_their_own_terms():
         + [frozenset({"weigher"})] * 6
         + [frozenset({"weigher", "domain", "entropy"})] * 24
     )
+
+
+@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
+def test_every_optimizer_goes_through_the_stages(optimizer):
+    toy = make_toy("partial_labels", 60)
+    X, y, d = np.r_[toy.Xs, toy.Xt], np.r_[toy.ys, toy.yt], np.repeat([1, -1], 60)
+    model = DeepClassifier(IWAN(), steps=20, optimizer=optimizer).fit(X, y, sample_domain=d)
+    assert {"weigher", "domain", "entropy"} <= set(model.history_[-1])
+
+
+def test_momenta_that_start_at_nought_are_those_that_start_with_the_first_gradient():
+    a, b = (nn.Linear(3, 2) for _ in range(2))
+    b.load_state_dict(a.state_dict())
+    ours = OPTIMIZERS["sgd"]([{"params": list(a.parameters())}], 0.1, 0.01)
+    plain = torch.optim.SGD(b.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=0.01, fused=True)
+    x = torch.arange(12.0).reshape(4, 3)
+    for _ in range(3):
+        for net, optimizer in ((a, ours), (b, plain)):
+            optimizer.zero_grad()
+            net(x).square().mean().backward()
+            optimizer.step()
+    torch.testing.assert_close(a.weight, b.weight, rtol=0, atol=0)
+
+
+def test_each_critic_is_on_record_by_itself():
+    method = IWAN()
+    m, s, t = case(method)
+    see_as_double(m)
+    sides = torch.tensor([1.0] * 6 + [-1.0] * 4, dtype=torch.float64)[:, None]
+    m["weigher"].register_forward_hook(lambda _m, _x, d: sides + 0 * d)
+    m["critic"].register_forward_hook(lambda _m, _x, d: 1.0 + 0 * d)
+    method.adapt(m, s, t, 0.9)
+    assert float(m.notes["weigher accuracy"]) == 1  # it knows all rows of both domains
+    assert float(m.notes["critic accuracy"]) == 0.5  # it calls all rows the source's
 
 
 def test_source_rows_can_be_ranked_and_those_of_absent_classes_count_least():

@@ -9,6 +9,7 @@ from transfermap.data.toy import make_toy
 from transfermap.deep import shells
 from transfermap.deep.engine import Engine
 from transfermap.deep.objective import Batch, View
+from transfermap.methods.adversarial._shared import told_apart
 from transfermap.methods.adversarial.dann import DANN
 from transfermap.methods.partial.pada import PADA
 
@@ -26,7 +27,7 @@ def case(method, ns=5, nt=3, seed=0):
     return m, a, b, Batch(f[0], torch.arange(ns) % C, torch.arange(ns)), Batch(f[1], None, torch.arange(nt))
 
 
-def by_hand(m, fs, y, ft, sharpness, gamma):
+def by_hand(m, fs, y, ft, gamma):
     """The two sums of the equation, each domain's mean counting one half, with g and d applied to one row at a time."""
     source = domain = 0.0
     for f, k in zip(fs, y, strict=True):
@@ -46,7 +47,7 @@ def test_losses_and_gradients_are_the_equations(sharpness):
     gamma = (mean / mean.max()).detach()
     found = method.terms(m, a, b, s, t, 0.4)
     fs, ft = a.f.detach().clone().requires_grad_(), b.f.detach().clone().requires_grad_()
-    source, domain = by_hand(m, fs, s.y, ft, sharpness, gamma)
+    source, domain = by_hand(m, fs, s.y, ft, gamma)
     torch.testing.assert_close(found["source"], source)
     torch.testing.assert_close(found["domain"], domain)
     risen = 2 / (1 + np.exp(-5 * 0.4)) - 1
@@ -86,10 +87,31 @@ def test_the_rows_of_an_absent_class_count_nothing():
     assert gone.abs().max() < 1e-12
 
 
+@pytest.mark.parametrize("switch", ["classwise", "critic_classwise"])
+def test_class_weights_go_from_each_loss_by_a_switch_of_its_own(switch):
+    m, a, b, s, t = case(PADA(memory=0.0))
+    mean = b.z.softmax(1).mean(0).detach()
+    gamma, alike = mean / mean.max(), torch.ones(C, dtype=torch.float64)
+    found = PADA(memory=0.0, **{switch: 0.0}).terms(m, a, b, s, t, 0.5)
+    for name, at in (("source", 0), ("domain", 1)):
+        weights = alike if (switch == "classwise") == (name == "source") else gamma
+        torch.testing.assert_close(found[name], by_hand(m, a.f, s.y, b.f, weights)[at])
+
+
+def test_a_critic_that_is_right_is_called_so_where_the_source_counts_less():
+    m, *_ = case(PADA())
+    ws, tilt = torch.tensor([0.1, 0.3, 0.35]), np.log(0.25)
+    told_apart(m, tilt + torch.tensor([0.1, 0.2, 0.3]), tilt - torch.tensor([0.1, 0.2]), ws)
+    assert float(m.notes["critic accuracy"]) == 1
+    told_apart(m, torch.full((3,), tilt - 0.1), torch.full((2,), tilt - 0.1), ws)
+    assert float(m.notes["critic accuracy"]) == 0.5
+
+
 def test_without_class_weights_it_is_dann_to_the_bit(monkeypatch):
     monkeypatch.setattr(shells, "STEPS", 30)
     toy = make_toy("partial_labels", 60)
     X, y, d = np.r_[toy.Xs, toy.Xt], np.r_[toy.ys, toy.yt], np.repeat([1, -1], 60)
-    plain, off, on = (m.fit(X, y, sample_domain=d).decision_function(X) for m in (DANN(), PADA(classwise=0.0), PADA()))
+    models = DANN(), PADA(classwise=0.0, critic_classwise=0.0), PADA()
+    plain, off, on = (m.fit(X, y, sample_domain=d).decision_function(X) for m in models)
     np.testing.assert_array_equal(off, plain)
     assert not np.allclose(on, plain)

@@ -96,3 +96,11 @@ def test_class_weights_off_make_all_critics_count_the_same():
     d = m["critic"](torch.cat([a.f, b.f]))
     losses = torch.cat([torch.log1p(torch.exp(-d[:5])), torch.log1p(torch.exp(d[5:]))])
     torch.testing.assert_close(off, (p * losses).sum(1).mean() / C)
+
+
+def test_row_weights_off_show_all_rows_to_every_critic():
+    m, a, b, s, t = case(SAN())
+    off = SAN(rowwise=0.0, memory=0.0).terms(m, a, b, s, t, 0.5)["domain"]
+    d, share = m["critic"](torch.cat([a.f, b.f])), b.z.softmax(1).mean(0).detach()
+    losses = torch.cat([torch.log1p(torch.exp(-d[:5])), torch.log1p(torch.exp(d[5:]))])
+    torch.testing.assert_close(off, (share * losses.mean(0)).sum() / C)

@@ -108,11 +108,12 @@ class CDAN(Objective):
         return {"critic": critic(d, width=self.width), "maps": maps}
 
     def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
-        size = self.weight * ramp(progress, self.rate)
-        f, p = reverse(torch.cat([a.f, b.f]), size), torch.cat([a.p, b.p]).detach()
-        d = m["critic"](joint(m, f, p))[:, 0]
-        weights = [sureness(reverse(v.z, size).softmax(1)) if self.entropy else None for v in (a, b)]
-        return {"domain": told_apart(m, d[: len(a.f)], d[len(a.f) :], *weights)}
+        size, sizes = self.weight * ramp(progress, self.rate), [len(a.f), len(b.f)]
+        f, z = (reverse(torch.cat(both), size) for both in ((a.f, b.f), (a.z, b.z)))
+        p = z.softmax(1)
+        d = m["critic"](joint(m, f, p.detach())).squeeze(1)
+        weights = [sureness(rows) for rows in p.split_with_sizes(sizes)] if self.entropy else []
+        return {"domain": told_apart(m, *d.split_with_sizes(sizes), *weights)}
 
 
 def joint(m: Engine, f: Tensor, p: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from transfermap.deep.engine import Engine
 
+    Halves = tuple[Tensor, ...]
+
 
 @method(
     Card(
@@ -107,24 +109,25 @@ class DAAN(Objective):
         return {"critic": first, "critics": Critics(others), "known": known}
 
     def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
-        size, n = self.weight * ramp(progress, self.rate), len(a.f)
+        size, sizes = self.weight * ramp(progress, self.rate), [len(a.f), len(b.f)]
         omega = m["known"].omega.clone() if self.omega is None else self.omega
-        f, p = torch.cat([a.f, b.f]), torch.cat([a.p, b.p])
-        d = m["critic"](reverse(f, size * (1 - omega)))[:, 0]
-        dc = m["critics"](reverse(p.T[:, :, None] * f, size * omega))
-        self._measure(m, d, dc, p.T, n)
-        local = len(dc) * domain_loss(dc[:, :n], dc[:, n:])
-        return {"domain": told_apart(m, d[:n], d[n:]), "classes": local}
+        f, p = torch.cat([a.f, b.f]), torch.cat([a.z, b.z]).softmax(1).T
+        # each factor is reversed, not the C times larger product: its gradient is linear in either
+        of_class = reverse(p, size * omega)[:, :, None] * reverse(f, size * omega)
+        d = m["critic"](reverse(f, size * (1 - omega))).squeeze(1).split_with_sizes(sizes)
+        dc = m["critics"](of_class).split_with_sizes(sizes, 1)
+        self._measure(m, d, dc, p.split_with_sizes(sizes, 1))
+        return {"domain": told_apart(m, *d), "classes": len(p) * domain_loss(*dc)}
 
-    def _measure(self, m: Engine, d: Tensor, dc: Tensor, w: Tensor, n: int) -> None:
+    def _measure(self, m: Engine, d: Halves, dc: Halves, w: Halves) -> None:
         """Take the batch's error rates into account."""
         known: Any = m["known"]
         with torch.no_grad():
-            local = errors(dc[:, :n], dc[:, n:], w[:, :n], w[:, n:])
-            known.errors.lerp_(torch.cat([errors(d[:n], d[n:])[None], local]), 1 - self.memory)
+            local = errors(*dc, *w)
+            known.errors.lerp_(torch.cat([errors(*d)[None], local]), 1 - self.memory)
             known.omega.copy_(proportion(known.errors))
-        m.note("omega", known.omega.clone())
-        m.note("class critics' accuracy", 1 - local.mean())
+        m.note("omega", lambda: known.omega.clone())
+        m.note("class critics' accuracy", lambda: 1 - local.mean())
 
 
 def proportion(rates: Tensor) -> Tensor:

@@ -90,5 +90,4 @@ class DANN(Objective):
 
     def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
         f = reverse(torch.cat([a.f, b.f]), self.weight * ramp(progress, self.rate))
-        d = m["critic"](f)[:, 0]
-        return {"domain": told_apart(m, d[: len(a.f)], d[len(a.f) :])}
+        return {"domain": told_apart(m, *m["critic"](f).squeeze(1).split_with_sizes([len(a.f), len(b.f)]))}

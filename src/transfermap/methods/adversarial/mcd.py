@@ -105,5 +105,5 @@ class MCD(Objective):
 
     def _apart(self, m: Engine, b: View) -> Tensor:
         z = m["second"](b.f)
-        m.note("disagreement", (z.argmax(1) != b.z.argmax(1)).float().mean())
+        m.note("disagreement", lambda: (z.argmax(1) != b.z.argmax(1)).float().mean())
         return (b.p - z.softmax(1)).abs().mean()

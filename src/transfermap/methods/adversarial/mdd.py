@@ -92,7 +92,7 @@ class MDD(Objective):
         size = self.weight * ramp(progress, self.rate)
         zs, zt = (m["second"](reverse(view.f, size)) for view in (a, b))
         ks, kt = a.z.argmax(1), b.z.argmax(1)
-        m.note("disagreement", (zt.argmax(1) != kt).float().mean() - (zs.argmax(1) != ks).float().mean())
+        m.note("disagreement", lambda: (zt.argmax(1) != kt).float().mean() - (zs.argmax(1) != ks).float().mean())
         return {"agree": self.margin * F.cross_entropy(zs, ks), "contradict": -log_others(zt, kt).mean()}
 
 

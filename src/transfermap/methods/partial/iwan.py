@@ -69,7 +69,7 @@ class IWAN(Objective):
     :math:`f_t(x^t)`, which get no gradient of it (in the paper d has no such start); in the rest d, :math:`d_0` and
     :math:`f_t` train together. d is held inside [.05, .95], and its mean over the source is a moving average over
     batches. Terms: "source" at first, then "weigher" (of d), "domain" (of :math:`d_0`), "entropy"; the history also has
-    the spread of v.
+    the spread of v, and how often each critic is right.
 
     Fails when the first critic is sure of all rows, so that all count the same. Nothing keeps the classes in place.
 
@@ -159,7 +159,7 @@ class IWAN(Objective):
         """The weighing critic's loss, and what the source rows count by it."""
         d = m["weigher"](torch.cat([fs, ft]))[:, 0]
         ds, dt = d[: len(fs)], d[len(fs) :]
-        return 2 * told_apart(m, ds, dt), blend(row_weights(m, ds, self.memory), self.rowwise)
+        return 2 * told_apart(m, ds, dt, note="weigher accuracy"), blend(row_weights(m, ds, self.memory), self.rowwise)
 
     def source_weights(self, X: Any, fitted: Any = None) -> Array:
         """What each of the source rows ``X`` (n, d) counts, (n,) of mean 1; the largest look most like the target.

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
         fails_when=(
             "the shift sends a class's rows to a class that is absent: the wrong classes then count",
             "one target class is rare: it counts as little as an absent one",
+            "the critic moves the features faster than the classifier holds them: a class that target rows have left "
+            "counts little, and is then left the more",
         ),
         reference="Cao, Ma, Long and Wang, Partial Adversarial Domain Adaptation, ECCV 2018",
         doi="10.48550/arXiv.1808.04205",
@@ -61,7 +63,9 @@ class PADA(Objective):
     with :math:`\bar p` a moving average over batches (the paper computes it anew every 500 steps). In the critic's loss
     each domain's mean counts one half. Terms: "source", "domain"; the history also has each class's share.
 
-    Fails when the shift sends a class's rows to an absent class, or a class of the target is rare.
+    Fails when the shift sends a class's rows to an absent class, or a class of the target is rare; and where the critic
+    moves the features fast, as in a net of several layers that starts from nothing at a high rate: a class that target
+    rows have left counts little, and is then left the more. The shares in the history then jump.
 
     Parameters
     ----------
@@ -70,7 +74,9 @@ class PADA(Objective):
     domain_weight : float, default=1.0
         Multiplies the reversed gradient alone; at 0 only the classifier is weighted by classes.
     classwise : float, default=1.0
-        How far class weights go: :math:`1 - c (1 - \gamma)`; at 0 all classes count the same, which is ``dann``.
+        How far class weights go in the classifier's loss: :math:`1 - c (1 - \gamma)`; at 0 all classes count the same.
+    critic_classwise : float, default=1.0
+        The same in the critic's; with both at 0 it is ``dann``.
     temperature : float, default=1.0
         T; below 1 the probabilities are sharpened before they are averaged (the authors' program: 0.1).
     memory : float, default=0.95
@@ -99,6 +105,7 @@ class PADA(Objective):
 
     domain_weight: float = knob(1.0, low=0)
     classwise: float = knob(1.0, low=0, high=1)
+    critic_classwise: float = knob(1.0, low=0, high=1)
     temperature: float = knob(1.0, above=0)
     memory: float = knob(0.95, low=0, high=0.9999)
     width: int = knob(256, low=1)
@@ -109,7 +116,10 @@ class PADA(Objective):
 
     def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
         share = target_shares(m, b.z, self.temperature, self.memory)
-        w = blend(share / share.max(), self.classwise)[s.y]
+        gamma = (share / share.max())[s.y]
         f = reverse(torch.cat([a.f, b.f]), self.weight * self.domain_weight * ramp(progress, self.rate))
         d = m["critic"](f)[:, 0]
-        return {"source": source_loss(a.z, s.y, w), "domain": told_apart(m, d[: len(a.f)], d[len(a.f) :], w)}
+        return {
+            "source": source_loss(a.z, s.y, blend(gamma, self.classwise)),
+            "domain": told_apart(m, d[: len(a.f)], d[len(a.f) :], blend(gamma, self.critic_classwise)),
+        }

@@ -78,6 +78,8 @@ class SAN(Objective):
         Office-31); at 1 a net that starts from nothing may call all target rows the same.
     classwise : float, default=1.0
         How far class weights go: :math:`(1 - c)/C + c\,\bar p`; at 0 all critics count the same.
+    rowwise : float, default=1.0
+        How far rows' weights go: :math:`(1 - r)/C + r\,p_k(x)`; at 0 all rows count the same for each critic.
     memory : float, default=0.95
         How much of the average stays from one batch to the next: about the last 1 / (1 - memory) batches count.
     width : int, default=256
@@ -103,6 +105,7 @@ class SAN(Objective):
     domain_weight: float = knob(1.0, low=0)
     entropy_weight: float = knob(0.2, low=0)
     classwise: float = knob(1.0, low=0, high=1)
+    rowwise: float = knob(1.0, low=0, high=1)
     memory: float = knob(0.95, low=0, high=0.9999)
     width: int = knob(256, low=1)
     rate: float = knob(10.0, above=0)
@@ -111,9 +114,10 @@ class SAN(Objective):
         return {"critic": critic(code_size(net), outputs, self.width), "classes": class_memory(outputs)}
 
     def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
-        share = blend(target_shares(m, b.z, 1.0, self.memory), self.classwise, 1 / a.z.shape[1])
+        alike = 1 / a.z.shape[1]
+        share = blend(target_shares(m, b.z, 1.0, self.memory), self.classwise, alike)
         f = reverse(torch.cat([a.f, b.f]), self.weight * self.domain_weight * ramp(progress, self.rate))
-        p = torch.cat([a.p, b.p]).detach()
+        p = blend(torch.cat([a.p, b.p]).detach(), self.rowwise, alike)
         return {
             "domain": told_apart_by_class(m, m["critic"](f), p, share, len(a.f)),
             "entropy": self.weight * self.entropy_weight * entropy(b.p).mean(),
