@@ -8,4 +8,5 @@ folder=${1:?expected the folder to make, for example .deep-peers}
 here=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 python3 -m venv "$folder"
 "$folder/bin/python" -m pip install --quiet -c "$here/constraints.txt" "$here[deep]"
-"$folder/bin/python" -m pip install --quiet --no-deps "dalib==0.2" "pytorch-adapt==0.0.83" "pytorch-metric-learning==2.8.1" tqdm qpsolvers
+"$folder/bin/python" -m pip install --quiet --no-deps "dalib==0.2" "pytorch-adapt==0.0.83" "pytorch-metric-learning==2.8.1" tqdm qpsolvers \
+    torchmetrics lightning-utilities

@@ -2,20 +2,33 @@
 
     sh benchmarks/deep-peers-setup.sh .deep-peers
     .deep-peers/bin/python benchmarks/deep_steps.py --nets lenet mlp --batches 32 128 --threads 1 2
+    .deep-peers/bin/python benchmarks/deep_steps.py --calls
 
 All take the same step by hand: one forward of both domains' batches, cross-entropy on the source's half and the loss,
 backward, one step of SGD; same net, same data, same layer to adapt (the features; for JAN the softmax too), same width
 of critics. The contenders take turns, a few steps each a round; given is the median over the rounds. "bare" is the
 two-domain step without a loss on the target, "source" the step that looks at the source alone. Columns: milliseconds,
-and the ratio to "bare" in the same round.
+and the ratio to "bare" in the same round. Objectives of ours note what is no term of the loss at each tenth step, as in
+a run of 2000. The peers' losses are given our layout of memory and our fused optimiser; with ``--recipe`` they have
+those of their own scripts, torch's defaults. ``--clock processor`` takes the time that the process itself computed, for
+machines that others use too.
+
+With ``--calls``: how many functions one whole step of DANN calls, in our loop and in pytorch-adapt's.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import cProfile
+import itertools
+import pstats
 import time
 import warnings
 from collections.abc import Callable
+from functools import reduce
+from operator import add
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +36,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from transfermap.card import find
+from transfermap.deep.batches import Stream
 from transfermap.deep.engine import Engine
+from transfermap.deep.loop import Loop, Plan
 from transfermap.deep.nets import build
 from transfermap.deep.objective import Batch
 
@@ -48,11 +63,12 @@ def ours(key: str, net: nn.ModuleDict, size: int) -> tuple[nn.Module, Loss]:
     objective = find(key)(**{k: v for k, v in OURS[key].items() if k in offered})
     net.update(objective.parts(net, CLASSES))
     engine = Engine(net, torch.device("cpu"))
+    rows, steps = torch.arange(size), itertools.count()
 
     def loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        rows = torch.arange(size)
+        engine.noting = next(steps) % 10 == 0
         found = objective.loss(engine, Batch(x[:size], y, rows), Batch(x[size:], None, rows), 0.5)
-        return torch.stack(list(found.values())).sum()
+        return reduce(add, found.values())
 
     return net, loss
 
@@ -62,11 +78,10 @@ def on_top(make: Callable[[int], tuple[nn.Module, Callable[..., torch.Tensor]]])
 
     def made(net: nn.ModuleDict, size: int) -> tuple[nn.Module, Loss]:
         part, extra = make(net["head"].in_features)
-        engine = Engine(net, torch.device("cpu"))
 
         def loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-            f = engine["features"](x)
-            z = engine["head"](f)
+            f = net["features"](x)
+            z = net["head"](f)
             return F.cross_entropy(z[:size], y) + extra(f[:size], z[:size], f[size:], z[size:])
 
         return nn.ModuleList([net, part]), loss
@@ -172,19 +187,25 @@ def bare(net: nn.ModuleDict, size: int) -> tuple[nn.Module, Loss]:
     return net, loss
 
 
-def steppers(net: str, size: int) -> dict[str, Callable[[], None]]:
+def steppers(net: str, size: int, only: list[str], recipe: bool) -> dict[str, Callable[[], None]]:
     torch.manual_seed(0)
     x, y = torch.randn(2 * size, COLUMNS[net]), torch.randint(0, CLASSES, (size,))
     contenders = {"source": source, "bare": bare}
-    contenders |= {key: lambda n, s, key=key: ours(key, n, s) for key in OURS} | peers()
-    return {name: stepper(make, build(net, COLUMNS[net], CLASSES), x, y, size) for name, make in contenders.items()}
+    theirs = peers()
+    contenders |= {key: lambda n, s, key=key: ours(key, n, s) for key in OURS} | theirs
+    return {
+        name: stepper(make, build(net, COLUMNS[net], CLASSES), x, y, size, plain=recipe and name in theirs)
+        for name, make in contenders.items()
+        if name in ("source", "bare") or name.split()[0] in only
+    }
 
 
-def stepper(make, net: nn.ModuleDict, x: torch.Tensor, y: torch.Tensor, size: int) -> Callable[[], None]:
-    net.to(memory_format=torch.channels_last)
+def stepper(make, net: nn.ModuleDict, x: torch.Tensor, y: torch.Tensor, size: int, plain: bool) -> Callable[[], None]:
+    if not plain:
+        net.to(memory_format=torch.channels_last)
     modules, loss = make(net, size)
     modules.train()
-    optimizer = torch.optim.SGD(modules.parameters(), 1e-3, momentum=0.9, nesterov=True, fused=True)
+    optimizer = torch.optim.SGD(modules.parameters(), 1e-3, momentum=0.9, nesterov=True, fused=None if plain else True)
 
     def step() -> None:
         optimizer.zero_grad()
@@ -194,7 +215,12 @@ def stepper(make, net: nn.ModuleDict, x: torch.Tensor, y: torch.Tensor, size: in
     return step
 
 
-def measured(steps: dict[str, Callable[[], None]], rounds: int, each: int) -> dict[str, list[float]]:
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
+
+
+def measured(
+    steps: dict[str, Callable[[], None]], rounds: int, each: int, clock: Callable[[], float]
+) -> dict[str, list[float]]:
     """Milliseconds a step, by round. The contenders take turns, so that a busy machine slows all of them."""
     for step in steps.values():
         step()
@@ -202,11 +228,71 @@ def measured(steps: dict[str, Callable[[], None]], rounds: int, each: int) -> di
     found: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
-            began = time.perf_counter()
+            began = clock()
             for _ in range(each):
                 step()
-            found[name].append((time.perf_counter() - began) / each * 1e3)
+            found[name].append((clock() - began) / each * 1e3)
     return found
+
+
+class Enough(Exception):
+    """A run that has been looked at long enough."""
+
+
+def our_whole_step(size: int) -> cProfile.Profile:
+    """The fifth step of the loop of a long DANN run, which is not recorded: batches, losses, optimiser, all."""
+    x, y = torch.randn(10 * size, COLUMNS["mlp"]), torch.randint(0, CLASSES, (10 * size,))
+    objective, net = find("dann")(width=WIDTH), build("mlp", COLUMNS["mlp"], CLASSES)
+    net.update(objective.parts(net, CLASSES))
+    cpu, profile = torch.device("cpu"), cProfile.Profile()
+    streams = [Stream((x, y), size, 0, cpu, labelled=True), Stream((x,), size, 1, cpu, labelled=False)]
+
+    def tick(done: int, of: int) -> None:
+        if done == 4:
+            profile.enable()
+        elif done == 5:
+            profile.disable()
+            raise Enough
+
+    with contextlib.suppress(Enough):
+        Loop(objective, Engine(net, cpu), *streams, Plan(steps=10**6, optimizer="sgd", every=1), tick=tick).run()
+    return profile
+
+
+def their_whole_step(size: int) -> cProfile.Profile:
+    """pytorch-adapt's DANN hook, with its optimisers; the batches are given."""
+    from pytorch_adapt.hooks import DANNHook
+
+    net = build("mlp", COLUMNS["mlp"], CLASSES)
+    G, head = net["features"], net["head"]
+    D = nn.Sequential(nn.Linear(64, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1))
+    optimizers = [torch.optim.SGD(m.parameters(), 1e-3, momentum=0.9, nesterov=True) for m in (G, head, D)]
+    hook = DANNHook(optimizers)
+    x, y = torch.randn(2 * size, COLUMNS["mlp"]), torch.randint(0, CLASSES, (size,))
+    domains = torch.zeros(size), torch.ones(size)
+    models = {"G": G, "C": head, "D": nn.Sequential(D, nn.Flatten(0))}
+    batch = {
+        "src_imgs": x[:size], "src_labels": y, "src_domain": domains[0], "target_imgs": x[size:],
+        "target_domain": domains[1],
+    }  # fmt: skip
+
+    given = models | batch
+    for _ in range(4):
+        hook(dict(given))
+    profile = cProfile.Profile()
+    profile.runcall(hook, dict(given))
+    return profile
+
+
+def show_calls() -> None:
+    print("function calls of one DANN step (all, written in Python)")
+    for name, make in {"ours, the whole loop": our_whole_step, "pytorch-adapt's hook": their_whole_step}.items():
+        try:
+            stats: Any = pstats.Stats(make(32))
+            written = sum(n for (file, *_), (_, n, *_) in stats.stats.items() if file != "~")
+            print(f"  {name:24}{stats.total_calls:6d}{written:6d}")
+        except ImportError as error:
+            print(f"  {name:24}not here: {error}")
 
 
 def main() -> None:
@@ -216,12 +302,24 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--each", type=int, default=5)
+    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
+    parser.add_argument("--only", nargs="+", default=list(OURS), choices=list(OURS))
+    parser.add_argument("--recipe", action="store_true", help="peers take steps as their own scripts do")
+    parser.add_argument("--calls", action="store_true", help="count function calls instead")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
+    if arguments.calls:
+        show_calls()
+        return
     cells = [(n, b, t) for n in arguments.nets for b in arguments.batches for t in arguments.threads]
     for net, size, threads in cells:
         torch.set_num_threads(threads)
-        found = measured(steppers(net, size), arguments.rounds, arguments.each)
+        found = measured(
+            steppers(net, size, arguments.only, arguments.recipe),
+            arguments.rounds,
+            arguments.each,
+            CLOCKS[arguments.clock],
+        )
         print(f"\n{net}, {size} rows of each domain, {threads} thread{'s' * (threads > 1)}")
         for name, times in found.items():
             ratio = float(np.median(np.divide(times, found["bare"])))

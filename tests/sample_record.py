@@ -105,7 +105,7 @@ def sample_record(
             {"note": note("ledger.same_meaning", "warn", label=label), "status": "unknowable", "fine": None},
         ],
         "untrusted": {"count": 120, "rows": _rows(rng, ("far", "unsure"))},
-        "label_me": _rows(rng, ("disagree", "unsure", "far")),
+        "label_me": _rows(rng, ("disagree", "random", "unsure")),
         "truth": _truth(kind) if truth else None,
     }
     return record, _arrays(rng, known, answer)

@@ -31,7 +31,7 @@ LAYERS = (
     ("report",),
     ("run",),
     ("predict",),
-    ("cli", "bench_cli", "console", "__init__"),
+    ("cli", "advise_cli", "bench_cli", "options", "console", "__init__"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,48 @@ def test_a_checkpoint_that_cannot_be_written_says_so_and_loses_nothing(tmp_path)
     with pytest.raises(ValueError, match="could not be written"):
         DeepClassifier(find("erm")(), steps=2, checkpoint=tmp_path / "file" / "run").fit(X, y, sample_domain=d)
     assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_on_a_full_disk_the_last_checkpoint_stays_and_the_run_goes_on_from_it(tmp_path):
+    resource = pytest.importorskip("resource")
+    X, y, d, _ = toy(n=40)
+    knobs = {"steps": 4, "every": 2}
+    file = tmp_path / "run.safetensors"
+    most, ignore = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    def full(done, of):
+        if done == 4:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size // 2, most[1]))
+
+    try:
+        with pytest.raises(ValueError, match="could not be written .*the last one is as it was"):
+            DeepClassifier(find("dann")(), **knobs, checkpoint=file, tick=full).fit(X, y, sample_domain=d)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+        signal.signal(signal.SIGXFSZ, ignore)
+    assert [p.name for p in tmp_path.iterdir()] == [file.name]
+    steps = []
+    goes_on = {"checkpoint": file, "tick": lambda done, of: steps.append(done)}
+    resumed = DeepClassifier(find("dann")(), **knobs, **goes_on).fit(X, y, sample_domain=d)
+    assert steps == [4]
+    assert same(weights(resumed), weights(DeepClassifier(find("dann")(), **knobs).fit(X, y, sample_domain=d)))
+
+
+def test_what_is_noted_is_asked_for_at_recorded_steps_only():
+    X, y, d, _ = toy(n=40)
+    model = DeepClassifier(Noting(), steps=400).fit(X, y, sample_domain=d)
+    assert len(model.history_) == model.objective_.asked == 200
+    assert [h["asked"] for h in model.history_] == list(range(1, 201))
+
+
+class Noting(Objective):
+    def terms(self, m, a, b, s, t, progress):
+        m.note("asked", self._ask)
+        return {}
+
+    def _ask(self):
+        self.asked = getattr(self, "asked", 0) + 1
+        return torch.tensor(self.asked)
 
 
 def test_a_method_at_weight_zero_is_source_only_to_the_bit_with_dropout_and_batch_norm():

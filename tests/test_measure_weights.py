@@ -80,3 +80,11 @@ def test_weights_that_are_none_are_refused(w):
 def test_clip_is_a_quantile():
     with pytest.raises(ValueError, match="clip"):
         density_ratio([[1.0], [2.0]], [[1.0], [2.0]], clip=0)
+
+
+def test_weights_are_finite_however_far_the_tables_lie_apart():
+    rng = np.random.default_rng(0)
+    Xs = np.r_[rng.normal(size=(600, 2)), [[900.0, 900.0]]]
+    w = density_ratio(Xs, rng.normal(1000, 1, size=(400, 2)))
+    assert np.isfinite(w).all()
+    assert w.mean() == pytest.approx(1)

@@ -31,8 +31,10 @@ from transfermap.verdict.evidence import (
     observe,
     steadiness,
 )
+from transfermap.verdict.judge import Judgement
 from transfermap.verdict.record import spoken
-from transfermap.verdict.rows import confidence, disagreement, untrusted, worth_labelling
+from transfermap.verdict.rows import confidence, disagreement, untrusted
+from transfermap.verdict.scoring import ground_of
 from transfermap.verdict.verify import target_truth, verify, with_truth
 from transfermap.words import Note
 
@@ -165,11 +167,8 @@ SUPPORT = {
     "two votes": ({"importance": UP, "reverse": UP}, True),
     "three votes": ({"importance": UP, "reverse": UP, "infomax": UP}, True),
     "one vote": ({"reverse": UP}, False),
-    "one vote and closer": ({"reverse": UP, "ess": UP}, False),
     "two votes, the source forgotten": ({"importance": UP, "reverse": UP, "source": DOWN}, True),
-    "closer without a vote": ({"ess": UP}, False),
     "a vote against two": ({"importance": UP, "reverse": UP, "infomax": DOWN}, False),
-    "a vote against two and closer": ({"importance": UP, "reverse": DOWN, "infomax": UP, "ess": UP}, False),
     "one vote against": ({"reverse": DOWN}, False),
     "better source alone": ({"source": UP}, False),
 }
@@ -179,15 +178,6 @@ SUPPORT = {
 def test_support(name):
     gains, expected = SUPPORT[name]
     assert stands(**gains).supported is expected
-
-
-def test_closeness_stands_in_for_importance_weighting_where_it_abstains():
-    apart = SHIFTED._replace(auc=1.0)
-    assert stands(apart, reverse=UP, ess=UP).supported
-    assert not stands(apart, reverse=UP).supported
-    assert not stands(apart, ess=UP).supported
-    assert not stands(apart, reverse=UP, ess=UP, source=DOWN).supported
-    assert not stands(apart, reverse=UP, ess=UP, infomax=DOWN).supported
 
 
 def test_no_veto_can_be_outvoted():
@@ -256,12 +246,6 @@ ANSWERS = {
     "nothing learned": (SHIFTED, False, {"coral": GOOD}, "unknown sourceonly verdict.not_learnable risk"),
     "no difference": (SHIFTED._replace(auc_low=0.52), True, {"coral": GOOD}, "stay sourceonly verdict.alike"),
     "support": (SHIFTED, True, {"coral": GOOD}, "use coral verdict.supported"),
-    "support by closeness": (
-        SHIFTED._replace(auc=1.0),
-        True,
-        {"coral": {"reverse": UP, "ess": UP}, "sa": {}},
-        "use coral verdict.supported verdict.closer",
-    ),
     "the best of two": (
         SHIFTED,
         True,
@@ -319,7 +303,7 @@ def test_a_veto_is_told_with_its_reason():
 def test_where_what_wins_does_not_adapt_it_is_said(key, said):
     told = {"sourceonly": np.array(["a", "b"]), key: np.array(["a", "b"])}
     verdict = SimpleNamespace(answer="use", method=key, reasons=(), risk=False)
-    record = spoken(verdict, key, "auto", [made(key), BASE], {}, told, 5)
+    record = spoken(Judgement({}, {}, True, verdict), key, "auto", [made(key), BASE], told, 5)
     notes = [Note(**r) for r in record["reasons"]]
     assert ("verdict.no_transfer" in codes(notes)) == said
     assert in_words(notes)
@@ -453,7 +437,9 @@ def test_evidence_is_the_same_for_the_same_seed(kind):
     data = domains(kind=kind)
     count, scores = collect(field_of(find("coral")(), kind=kind), data)
     assert count == 2
-    names = {"source", "ess", "importance", "reverse"} | ({"infomax"} if kind == "classification" else set())
+    names = {"source", "ess", "importance", "dev", "reverse", "consensus"}
+    of_classes = {"infomax", "entropy", "corr_c", "bnm", "snd", "thresholded", "confidences", "shares", "clusters"}
+    names |= of_classes | {"transfer", "mixed"} if kind == "classification" else set()
     for seen in scores.values():
         assert set(seen) == names
         assert all(len(values) == 2 and np.isfinite(values).all() for values in seen.values())
@@ -536,12 +522,13 @@ def test_auto_tries_nets_on_tables_of_some_length_where_pytorch_is(monkeypatch, 
     monkeypatch.setattr(investigate, "find_spec", lambda name: name if there else None)
     frame = pd.DataFrame({"a": np.arange(1000.0), "y": ["x", "z"] * 500})
     task = Task.from_frames(frame, frame[["a"]].head(rows), label="y")
-    tried = investigate._candidates(task, "auto", None, 0)
+    tried = investigate.line_up(task, "auto", None, "mlp", 0)
     nets = [c.key for c in tried if "torch" in c.method.card.needs]
     assert bool(nets) == (rows == 1000 and there)
-    assert [c.key for c in tried][len(tried) - len(nets) :] == nets
+    assert tried[-1].joins
+    assert [c.key for c in tried][len(tried) - len(nets) - 1 : -1] == nets
     assert all(c.costly and c.optional for c in tried if c.key in nets)
-    (named,) = (c for c in investigate._candidates(task, "dann", None, 0) if c.key == "dann")
+    (named,) = (c for c in investigate.line_up(task, "dann", None, "mlp", 0) if c.key == "dann")
     assert not named.costly
 
 
@@ -583,11 +570,11 @@ def test_no_target_label_reaches_a_fit():
 def test_the_source_score_is_that_on_rows_held_out():
     data = domains(n=60)
     part = drawn(data)[0]
-    seen = observe(find("sourceonly")(), LogisticRegression(), data, part, np.arange(10))
+    seen = observe(find("sourceonly")(), LogisticRegression(), data, ground_of(data, part, np.arange(10)))
     plain = LogisticRegression().fit(data.Xs[part.train], data.ys[part.train])
     assert seen.scores["source"] == plain.score(data.Xs[part.held], data.ys[part.held])
-    np.testing.assert_array_equal(seen.drawn, plain.predict(data.Xt[:10]))
-    np.testing.assert_array_equal(seen.held[0], data.ys[part.held])
+    np.testing.assert_allclose(seen.shown, plain.predict_proba(data.Xt[:10]))
+    np.testing.assert_allclose(seen.held, plain.predict_proba(data.Xs[part.held]))
 
 
 def test_guesses_look_at_nothing():
@@ -624,21 +611,6 @@ def test_untrusted_by_hand():
     assert untrusted(np.arange(40.0) + 10, 2.0, None)["count"] == 40
     assert len(untrusted(np.arange(40.0) + 10, 2.0, None)["rows"]) == 20
     assert untrusted(np.zeros(3), 0.0, None) == {"count": 0, "rows": []}
-
-
-def test_worth_labelling_by_hand():
-    differ, sure = np.array([0.0, 0.5, 0.0, 0.5, 0.25]), np.array([0.6, 0.9, 0.8, 0.7, 0.99])
-    chosen = worth_labelling(differ, sure, seed=0, most=4)
-    assert [(r["row"], r["why"], r["value"]) for r in chosen] == [
-        (3, "disagree", 0.5),
-        (1, "disagree", 0.5),
-        (4, "disagree", 0.25),
-        (0, "unsure", 0.6),
-    ]
-    ties = [[r["row"] for r in worth_labelling(np.zeros(100), None, seed)] for seed in (0, 0, 1)]
-    assert ties[0] == ties[1] != ties[2]
-    assert len(set(ties[0])) == 20
-    assert len(worth_labelling(np.zeros(3), None, 0)) == 3
 
 
 def test_confidence_is_the_probability_of_the_predicted_class():

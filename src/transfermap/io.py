@@ -37,6 +37,7 @@ _OWN = (
     "transfermap.deep.shells.DeepRegressor",
     "transfermap.measure.support.Support",
     "transfermap.adapted.Adapted",
+    "transfermap.verdict.together.Together",
 )
 # parts of scikit-learn that skops does not list: they hold arrays and numbers only
 _INNER = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,14 @@ from transfermap.data.losses import Losses, loss_notes, losses
 from transfermap.io import whole_file
 from transfermap.run import TRUTH, Run, free_name, load_run
 from transfermap.verdict.domains import Array
+from transfermap.verdict.rows import strata
 from transfermap.verdict.verify import target_truth, verify
+from transfermap.words import Note
 
 ROW = "row"
+# share of equal predictions from which numbered rows are taken for the target's: a table that went through a
+# spreadsheet is rounded
+ALIKE = 0.9
 
 
 def predict_file(
@@ -49,7 +54,7 @@ def predict_file(
     rows = far = 0
     lost: Losses = Counter()
     with whole_file(output) as part:
-        for chunk in read_chunks(table):
+        for chunk in map(run.found.encoder.ready, read_chunks(table)):
             _check_columns(chunk, run, table)
             lost.update(losses(run.found.encoder, chunk))
             told = run.predict_frame(chunk, method)
@@ -78,7 +83,9 @@ def verify_file(folder: Path, labelled: Path) -> dict[str, Any]:
         The run.
     labelled : path
         A table with the label column and either the target's columns, or a column ``row`` with row numbers of the
-        target file that the run was made with. Rows without a label are left out.
+        target file that the run was made with. Rows without a label are left out. If all others are among those that
+        the run proposed, as in ``label_me.csv``, they are weighted by how they were drawn; else they are taken as a
+        simple random sample of the target.
 
     Returns
     -------
@@ -93,8 +100,14 @@ def verify_file(folder: Path, labelled: Path) -> dict[str, Any]:
             f"{labelled} has no column {label!r}, which this run predicts; it has {_few(list(table.columns))}"
         )
     labels, there = target_truth(table[label], run.record)
-    told = _told(run, table[there].reset_index(drop=True), labelled)
-    truth = verify(run.record, told, labels) | {"labelled": str(labelled), "sha256": digest(labelled)}
+    table = table[there].reset_index(drop=True)
+    told = _told(run, table, labelled)
+    proposed = _are_proposed(run, table, told)
+    drawn = proposed and "label_design" in run.record
+    truth = verify(run.record, told, labels, _target(run, list(told)), drawn)
+    truth |= {"labelled": str(labelled), "sha256": digest(labelled)}
+    if proposed and not drawn:
+        truth["notes"].append(Note("verify.hard", "warn").to_dict())
     with whole_file(folder / TRUTH) as part:
         part.write_text(json.dumps(truth, ensure_ascii=False, indent=1), encoding="utf8")
     return truth
@@ -103,6 +116,7 @@ def verify_file(folder: Path, labelled: Path) -> dict[str, Any]:
 def _told(run: Run, table: pd.DataFrame, name: Path) -> dict[str, Any]:
     """Every method's predictions for the labelled rows: from their columns, or looked up by their row numbers."""
     encoder = run.found.encoder
+    table = encoder.ready(table)
     missing = [c for c in encoder.used_ if c not in table.columns]
     if not missing:
         Z = encoder.transform(table)
@@ -114,6 +128,36 @@ def _told(run: Run, table: pd.DataFrame, name: Path) -> dict[str, Any]:
         )
     rows = _row_numbers(table[number], run.record["task"]["n_target"], name)
     return {key: values[rows] for key, values in _stored(run).items()}
+
+
+def _are_proposed(run: Run, table: pd.DataFrame, told: Mapping[str, Array]) -> bool:
+    """Whether the labelled rows are among those that the run proposed, each once, and not simply all there are."""
+    number = free_name(ROW, {*run.found.encoder.kinds_, run.record["task"]["label"]})
+    if number not in table.columns or len(table) >= run.record["task"]["n_target"]:
+        return False
+    rows = pd.to_numeric(table[number], errors="coerce").to_numpy(dtype=float)
+    if not np.isin(rows, [r["row"] for r in run.record["label_me"]]).all() or len(np.unique(rows)) < len(rows):
+        return False
+    # numbers that count other rows than the target's own would give the same predictions by chance only
+    stored, alike = _stored(run), np.ones(len(rows), dtype=bool)
+    for key, here in told.items():
+        there = stored[key][rows.astype(int)]
+        alike &= np.isclose(there, here) if there.dtype.kind == "f" else there == here.astype(str)
+    return bool(np.mean(alike) >= ALIKE)
+
+
+def _target(run: Run, keys: list[str]) -> dict[str, Array]:
+    """Predictions for the whole target, which must be those by which the run proposed its rows."""
+    stored, drawn = _stored(run), run.record.get("label_design")
+    if drawn is not None:
+        found = set(drawn["leaders"]) <= stored.keys() and Counter(
+            strata(stored, drawn["leaders"], run.record["task"]["kind"]).tolist()
+        )
+        if found != Counter(drawn["sizes"]):
+            raise ValueError(
+                "the run is damaged: its proposed rows were drawn by other predictions than evidence.npz has"
+            )
+    return {key: stored[key] for key in keys}
 
 
 def _row_numbers(column: pd.Series[Any], n: int, name: Path) -> Array:

@@ -180,6 +180,8 @@ class Run:
         if not isinstance(X, pd.DataFrame):
             names = list(self.found.encoder.feature_names_in_)
             X = np.asarray(X)
+            if X.ndim > 2:
+                return self.found.encoder.transform(X)
             if X.ndim != 2 or X.shape[1] != len(names):
                 raise ValueError(f"expected rows of {len(names)} columns, got an array of shape {X.shape}")
             X = pd.DataFrame(X, columns=names)
@@ -203,6 +205,7 @@ def adapt(
     *,
     method: str | Sequence[str] = "auto",
     estimator: Any = None,
+    net: str = "auto",
     seed: int = 0,
     budget: float = 120.0,
     tick: Callable[[str], None] = lambda _: None,
@@ -211,7 +214,7 @@ def adapt(
 
     Parameters
     ----------
-    Xs : array, sparse matrix or DataFrame of shape (n_source, d), or a Task
+    Xs : array, sparse matrix or DataFrame of shape (n_source, d), pictures (n_source, h, w), or a Task
         Source rows; with a :class:`Task` leave ``ys`` and ``Xt`` out.
     ys : array of shape (n_source,)
         Their labels.
@@ -222,6 +225,9 @@ def adapt(
         says whether the evidence supports it.
     estimator : str or scikit-learn estimator, default=None
         What is trained after each method: "logistic", "forest", "boosting", "svm", "knn", "ridge", or any estimator.
+    net : str
+        What deep methods train instead: "mlp", "dense", "lenet", "resnet"; "auto" takes "lenet" for square pictures of
+        16 x 16 points or more, "dense" for other pictures.
     seed : int
     budget : float
         Seconds for gathering evidence.
@@ -247,7 +253,7 @@ def adapt(
     (150,)
     """
     task = Xs if isinstance(Xs, Task) else Task.from_arrays(Xs, ys, Xt)
-    found = investigate(task, method=method, using=estimator, seed=seed, budget=budget, tick=tick)
+    found = investigate(task, method=method, using=estimator, net=net, seed=seed, budget=budget, tick=tick)
     more = {"versions": versions(), "command": "", "label_type": _label_type(ys, task)}
     return Run(found.record | more, found, task)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from transfermap.data.cells import spelled
-from transfermap.data.labels import is_matrix
+from transfermap.data.labels import column_called, is_matrix
 from transfermap.words import Note
 
 
@@ -85,6 +85,28 @@ def common_columns(source: pd.DataFrame, target: pd.DataFrame) -> tuple[list[str
     sides = {"task.source_only": (source, target), "task.target_only": (target, source)}
     absent = {code: [str(n) for n in one.columns if n not in other] for code, (one, other) in sides.items()}
     return common, [Note(code, "info", {"columns": names}) for code, names in absent.items() if names]
+
+
+def by_domain(
+    frame: pd.DataFrame, column: str, target: str | int | float
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, int]:
+    """One table parted by the column that says where a row comes from: sources by name, the target, rows of nowhere.
+
+    Raises
+    ------
+    ValueError
+        If the column is not there, or does not hold the target's value and another one.
+    """
+    column = column_called(column, frame, "domain", "the table")
+    where, wanted = spelled(frame[column]), str(spelled(pd.Series([target]))[0])
+    names = [str(name) for name in dict.fromkeys(where) if name not in ("", wanted)]
+    if wanted not in where or not names:
+        raise ValueError(
+            f"column {column!r} must hold {wanted!r} and at least one other value, "
+            f"it holds {', '.join(map(str, dict.fromkeys(where[where != ''])))}"
+        )
+    features = frame.drop(columns=column)
+    return {name: features[where == name] for name in names}, features[where == wanted], int((where == "").sum())
 
 
 def _by_plain_name(names: Sequence[str]) -> dict[str, list[str]]:

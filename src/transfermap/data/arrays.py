@@ -1,4 +1,7 @@
-"""Array files (.npz, .mat): the one matrix becomes the columns x0, x1, ..., vectors beside it become columns too."""
+"""Array files (.npz, .mat): the one matrix becomes the columns x0, x1, ..., vectors beside it become columns too.
+
+An array of pictures becomes columns as well, whose names say where their points lie (x[0,0], x[0,1], ...).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ import numpy as np
 import pandas as pd
 import scipy.io
 import scipy.sparse
+
+from transfermap.data.pictures import picture_table
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 _MATRIX = ("X", "x", "features", "fts", "data")
@@ -53,14 +58,14 @@ def densify(matrix: Any, what: str) -> np.ndarray[Any, Any]:
 
 
 def table_of(arrays: Mapping[str, np.ndarray[Any, Any]], path: Path) -> pd.DataFrame:
-    """Matrix and vectors as one frame; the vectors' length settles which axis of the matrix holds the rows."""
+    """Matrix (or pictures) and vectors as one frame; the vectors' length settles which axis holds the rows."""
     matrix_name = _matrix_name(arrays, path)
     matrix = arrays[matrix_name]
     vectors = {name: np.ravel(a) for name, a in arrays.items() if name != matrix_name and _is_vector(a)}
     lengths = {len(v) for v in vectors.values()}
-    if matrix.shape[0] not in lengths and matrix.shape[1] in lengths:
-        matrix = matrix.T
-    frame = pd.DataFrame(_numbered(matrix))
+    if matrix.shape[0] not in lengths and matrix.shape[-1] in lengths:
+        matrix = np.moveaxis(matrix, -1, 0)
+    frame = _numbered(matrix) if matrix.ndim == 2 else picture_table(matrix, f"{matrix_name} in {path}")
     columns = {name: v for name, v in vectors.items() if len(v) == len(frame) and name not in frame}
     if not len(frame):
         raise ValueError(f"{path} holds a matrix without rows")
@@ -68,16 +73,15 @@ def table_of(arrays: Mapping[str, np.ndarray[Any, Any]], path: Path) -> pd.DataF
 
 
 def _matrix_name(arrays: Mapping[str, np.ndarray[Any, Any]], path: Path) -> str:
-    matrices = [name for name, a in arrays.items() if a.ndim == 2 and a.dtype.kind in "biuf" and not _is_vector(a)]
-    named = [
-        name for name in _MATRIX if name in arrays and arrays[name].ndim == 2 and arrays[name].dtype.kind in "biuf"
-    ]
-    if named:
+    numeric = [name for name, a in arrays.items() if a.ndim in (2, 3, 4) and a.dtype.kind in "biuf"]
+    if named := [name for name in _MATRIX if name in numeric]:
         return named[0]
-    if len(matrices) == 1:
+    if len(matrices := [name for name in numeric if not _is_vector(arrays[name])]) == 1:
         return matrices[0]
     found = ", ".join(f"{name} {'x'.join(map(str, a.shape))} {a.dtype}" for name, a in arrays.items()) or "nothing"
-    raise ValueError(f"{path}: expected one matrix, or one called {', '.join(_MATRIX)}; found {found}")
+    raise ValueError(
+        f"{path}: expected one matrix or array of pictures, or one called {', '.join(_MATRIX)}; found {found}"
+    )
 
 
 def _is_vector(array: np.ndarray[Any, Any]) -> bool:

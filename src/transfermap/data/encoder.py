@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from transfermap.data.columns import Kind, coerced
 from transfermap.data.dates import date_parts
 from transfermap.data.fill import MedianFill
 from transfermap.data.frames import to_frame
+from transfermap.data.pictures import SPANS, Span, fitted, points_of, shape_in
 from transfermap.data.scale import NumberScaler
 from transfermap.data.screen import Screened, screen
 from transfermap.data.topics import Topics
@@ -28,6 +29,9 @@ _FARTHEST = 1e6
 
 class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Numbers scaled, categories one-hot, flags 0/1, dates as days and seasons, sentences as topics.
+
+    The points of pictures (:mod:`transfermap.data.pictures`) are all kept, the ones that never change too, and are
+    scaled by one mean and one spread; pictures of another size are brought to the source's.
 
     Everything is learned from source rows. The target only says which columns both sides have and which are wholly
     missing there, so that its rows are met in the way any new row is.
@@ -47,6 +51,10 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         What each column of the source holds (:func:`transfermap.data.columns.kind_of`).
     used_ : dict
         The columns that are used, with their kinds.
+    picture_ : tuple of int, or None
+        Height and width of the pictures.
+    spans_ : dict
+        What becomes 0 and 1 in pictures whose values do not lie there.
     origin_ : list of str, length d
         The table column that each output comes from.
     notes : tuple of Note
@@ -69,7 +77,7 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self.text_components = text_components
         self.random_state = random_state
 
-    def fit(self, source: Any, y: Any = None, *, target: Any = None) -> Self:
+    def fit(self, source: Any, y: Any = None, *, target: Any = None, spans: Mapping[str, Span] | None = None) -> Self:
         """Learn the encoding.
 
         Parameters
@@ -77,18 +85,20 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         source : table of shape (n_source, columns)
         y : ignored
         target : table of shape (n_target, columns), optional
+        spans : mapping, optional
+            For pictures: :attr:`transfermap.data.task.Task.spans`.
 
         Raises
         ------
         ValueError
             If no column can be used.
         """
-        self._encode_source(source, target)
+        self._encode_source(source, target, spans)
         return self
 
     def fit_transform(self, source: Any, y: Any = None, *, target: Any = None) -> np.ndarray[Any, Any]:
         """Learn the encoding and encode the source: as ``fit(source).transform(source)``, in one pass."""
-        return self._encode_source(source, target)
+        return self._encode_source(source, target, None)
 
     def transform(self, table: Any) -> np.ndarray[Any, Any]:
         """Encode rows; columns are found by name, further ones are passed over.
@@ -107,13 +117,19 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             If a column is absent that the encoding needs.
         """
         check_is_fitted(self)
-        frame = to_frame(table)
+        frame = self.ready(table)
         absent = [name for name in self.used_ if name not in frame]
         if absent:
             raise ValueError(f"the table lacks the columns {', '.join(absent)}; it has {', '.join(frame.columns[:20])}")
         if not len(frame):
             return np.empty((0, len(self.origin_)))
         return _finite(self.encoding_.transform(self._expanded(frame)))
+
+    def ready(self, table: Any) -> pd.DataFrame:
+        """The table as a frame whose pictures, if it holds any, have the size and values of those that were learned."""
+        frame = to_frame(table)
+        shape = getattr(self, "picture_", None)  # an encoder of an older file has none
+        return fitted(frame, shape, self.spans_) if shape else frame
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray[Any, Any]:
         """Names of the d outputs, such as ``age``, ``age (missing)``, ``city=Rome``, ``when.days``, ``review~3``."""
@@ -133,14 +149,16 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             return {}
         return dict(zip(columns, self.encoding_.named_transformers_["categories"].categories_, strict=True))
 
-    def _encode_source(self, source: Any, target: Any) -> np.ndarray[Any, Any]:
+    def _encode_source(self, source: Any, target: Any, spans: Mapping[str, Span] | None) -> np.ndarray[Any, Any]:
         if self.max_categories < 2 or self.text_components < 1:
             raise ValueError(
                 f"expected max_categories >= 2 and text_components >= 1, "
                 f"got {self.max_categories} and {self.text_components}"
             )
-        frame = to_frame(source, "the source")
-        seen = screen(frame, None if target is None else to_frame(target, "the target"))
+        self.spans_ = dict(spans or SPANS)
+        self.picture_ = shape_in(frame := to_frame(source, "the source"))
+        frame = self.ready(frame)
+        seen = screen(frame, None if target is None else self.ready(to_frame(target, "the target")))
         self._remember(seen)
         self.parts_ = self._varying_parts(frame)
         expanded = self._expanded(frame)
@@ -177,14 +195,16 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     def _columns(self, table: pd.DataFrame) -> ColumnTransformer:
         """The scikit-learn transformer of the expanded table, not yet fitted."""
         when = {f"{name}.{part}": name for name, parts in self.parts_.items() for part in parts}
-        self.numbers_ = {**{name: name for name in self._of("number")}, **when}
+        points = points_of(self.used_)
+        single = [name for name in self._of("number") if name not in set(points)]
+        self.numbers_ = {**{name: name for name in [*points, *single]}, **when}
         flags, categories = self._of("flag"), self._of("category")
-        maybe = [*self._of("number"), *flags, *(f"{name}.{parts[0]}" for name, parts in self.parts_.items() if parts)]
+        maybe = [*single, *flags, *(f"{name}.{parts[0]}" for name, parts in self.parts_.items() if parts)]
         gaps = table[maybe].isna().any()
         self.missing_ = [name for name in maybe if gaps[name]]
-        numbers = Pipeline([("fill", MedianFill()), ("scale", NumberScaler())])
         blocks: list[tuple[str, Any, list[str]]] = [
-            ("numbers", numbers, list(self.numbers_)),
+            ("picture", _scaled(together=True), points),
+            ("numbers", _scaled(), [*single, *when]),
             ("missing", MissingIndicator(features="all"), self.missing_),
             ("flags", MedianFill(), flags),
             ("categories", self._one_hot(len(table)), categories),
@@ -219,6 +239,10 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         for i, name in enumerate(self._of("text")):
             size = self.encoding_.named_transformers_[f"text {i}"].size_
             yield from ((f"{name}~{j + 1}", name) for j in range(size))
+
+
+def _scaled(together: bool = False) -> Pipeline:
+    return Pipeline([("fill", MedianFill()), ("scale", NumberScaler(together))])
 
 
 def _finite(encoded: Any) -> np.ndarray[Any, Any]:

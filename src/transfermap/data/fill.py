@@ -11,7 +11,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class MedianFill(TransformerMixin, BaseEstimator):
-    """Put the median of a column, as learned in ``fit``, where a number is missing.
+    """Put the median of a column, as learned in ``fit``, where a number is missing; an empty column takes that of all.
 
     Does what scikit-learn's ``SimpleImputer`` does, without its masked arrays: on wide matrices ten times as fast.
 
@@ -24,12 +24,13 @@ class MedianFill(TransformerMixin, BaseEstimator):
     """
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn the medians of a matrix of shape (n, d) in which every column has a number."""
+        """Learn the medians of a matrix of shape (n, d)."""
         values = np.asarray(X, dtype=np.float64)
         gaps = np.isnan(values).any(axis=0)
         self.medians_ = np.empty(values.shape[1])
         self.medians_[~gaps] = np.median(values[:, ~gaps], axis=0)
-        self.medians_[gaps] = [np.median(column[~np.isnan(column)]) for column in values[:, gaps].T]
+        self.medians_[gaps] = [_median(column) for column in values[:, gaps].T]
+        self.medians_[np.isnan(self.medians_)] = _median(values)
         return self
 
     def transform(self, X: Any) -> Array:
@@ -40,3 +41,8 @@ class MedianFill(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """The names that came in."""
         return input_features
+
+
+def _median(values: Array) -> float:
+    there = values[~np.isnan(values)]
+    return float(np.median(there)) if there.size else np.nan

@@ -11,14 +11,16 @@ import pandas as pd
 import scipy.sparse
 
 from transfermap.data.arrays import densify
+from transfermap.data.pictures import picture_table
 
 
 def to_frame(table: Any, what: str = "the table") -> pd.DataFrame:
-    """A table as a frame; a matrix gets the columns x0, x1, ....
+    """A table as a frame; a matrix gets the columns x0, x1, ..., pictures x[0,0], x[0,1], ....
 
     Parameters
     ----------
     table : DataFrame (pandas, polars or what narwhals knows), array, list of rows, or sparse matrix of shape (n, d)
+        Pictures as an array of shape (n, h, w), or with a fourth axis for one or three colours.
     what : str
         What the table is called in messages.
 
@@ -44,7 +46,8 @@ def to_frame(table: Any, what: str = "the table") -> pd.DataFrame:
     native = nw.from_native(table, pass_through=True, eager_only=True)
     if isinstance(native, nw.DataFrame):
         return tidy(native.to_pandas(), what)
-    return _numbered(_matrix(table, what))
+    matrix = _matrix(table, what)
+    return _numbered(matrix) if matrix.ndim == 2 else picture_table(matrix, what)
 
 
 def tidy(frame: pd.DataFrame, what: str) -> pd.DataFrame:
@@ -68,7 +71,7 @@ def _matrix(table: Any, what: str) -> Any:
             matrix = np.asarray(table, dtype=object)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{what} is no table: {error}") from None
-    if matrix.ndim != 2:
+    if matrix.ndim != 2 and not (matrix.ndim in (3, 4) and matrix.dtype.kind in "biuf"):
         raise ValueError(f"{what} must have rows and columns, got an array of shape {matrix.shape}")
     return matrix.astype(np.float32) if matrix.dtype == np.float16 else matrix
 

@@ -20,6 +20,11 @@ class NumberScaler(TransformerMixin, BaseEstimator):
     deviation is as small as their deviations are rare, and a domain in which they are not rare would come out tens of
     units away. Other columns are scaled as scikit-learn's ``StandardScaler`` scales them.
 
+    Parameters
+    ----------
+    together : bool
+        One centre and one scale for all columns, as for the points of a picture: differences between them stay.
+
     Examples
     --------
     >>> import numpy as np
@@ -29,9 +34,14 @@ class NumberScaler(TransformerMixin, BaseEstimator):
     [[0.0], [3.3]]
     """
 
+    def __init__(self, together: bool = False) -> None:
+        self.together = together
+
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn centre and scale of each column of a matrix (n, d) without gaps."""
         values = np.asarray(X, dtype=np.float64)
+        if self.together:
+            values = values.reshape(-1, 1)
         self.mean_ = values.mean(axis=0)
         spread = values.std(axis=0)
         away = values - np.median(values, axis=0)

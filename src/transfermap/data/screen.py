@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from transfermap.data.columns import Kind, coerced, is_numeric, kinds_of, number_block, style_of, unread
+from transfermap.data.pictures import grey_values, points_of
 from transfermap.words import Note
 
 _UNUSED: tuple[Kind, ...] = ("constant", "identifier", "empty")
@@ -34,6 +35,8 @@ def screen(source: pd.DataFrame, target: pd.DataFrame | None = None) -> Screened
         If no column can be used.
     """
     kinds = kinds_of(source)
+    whole = _whole_picture(kinds, target)
+    kinds |= dict.fromkeys(whole, "number")
     notes = [_note(kind, [n for n, found in kinds.items() if found == kind]) for kind in _UNUSED]
     used = {name: kind for name, kind in kinds.items() if kind not in _UNUSED}
     if target is not None:
@@ -44,13 +47,22 @@ def screen(source: pd.DataFrame, target: pd.DataFrame | None = None) -> Screened
         used = {name: kind for name, kind in used.items() if name in target}
     styles = {name: style_of(source[name], kind) for name, kind in used.items()}
     if target is not None:
-        empty, foreign = _absent_in(target, used, styles)
+        empty, foreign = _absent_in(target, {n: kind for n, kind in used.items() if n not in whole}, styles)
         notes += [_note("target_empty", empty), _note("target_unreadable", foreign, "warn")]
         used = {name: kind for name, kind in used.items() if name not in {*empty, *foreign}}
     if not used:
         raise ValueError(f"no column can be used: {_listing(kinds)}")
     notes += [_infinite(source, used), _unread(source, used, styles)]
     return Screened(kinds, used, styles, tuple(note for note in notes if note))
+
+
+def _whole_picture(kinds: Mapping[str, Kind], target: pd.DataFrame | None) -> set[str]:
+    """The points of pictures that both sides have: all of them are used, also those that never change."""
+    points = points_of(kinds)
+    there = any(kinds[name] == "number" for name in points)
+    if there and target is not None:
+        there = points == points_of(target.columns) and not bool(np.isnan(grey_values(target)).all())
+    return set(points) if there else set()
 
 
 def _absent_in(

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transfermap.data.align import label_everywhere, stack
+from transfermap.data.align import by_domain, label_everywhere, stack
 from transfermap.data.assemble import Raw, assemble
 from transfermap.data.cells import spelled
 from transfermap.data.files import digest, read_table
 from transfermap.data.frames import to_frame
 from transfermap.data.labels import TaskKind, column_called, is_matrix
+from transfermap.data.pictures import Span, alike, fitted, shape_in
 from transfermap.data.rows import giveaways, shared_rows
 from transfermap.words import Note
 
@@ -53,6 +54,8 @@ class Task:
         SHA-256 of each file that was read.
     label_style : str
         How the source writes a numeric label (decimal comma ...); "" where there is nothing to know.
+    spans : mapping
+        For pictures: what becomes 0 and 1 in rows like the target's (:func:`transfermap.data.pictures.alike`).
 
     Examples
     --------
@@ -75,6 +78,7 @@ class Task:
     notes: tuple[Note, ...] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
     label_style: str = ""
+    spans: Mapping[str, Span] = field(default_factory=dict)
 
     def check(self, seed: int = 0) -> Any:
         """What differs between source and target (:func:`transfermap.verdict.check.check`)."""
@@ -153,23 +157,15 @@ class Task:
         column = column_called(domain, frame, "domain", "the table")
         if column == column_called(label, frame, "label", "the table"):
             raise ValueError(f"the column {column!r} cannot be both the label and the domain")
-        where, wanted = spelled(frame[column]), str(spelled(pd.Series([target]))[0])
-        names = [str(name) for name in dict.fromkeys(where) if name not in ("", wanted)]
-        if wanted not in where or not names:
-            raise ValueError(
-                f"column {column!r} must hold {wanted!r} and at least one other value, "
-                f"it holds {', '.join(map(str, dict.fromkeys(where[where != ''])))}"
-            )
-        features = frame.drop(columns=column)
-        lost = int((where == "").sum())
+        sources, rows, lost = by_domain(frame, column, target)
         return cls.from_frames(
-            {name: features[where == name] for name in names},
-            features[where == wanted],
+            sources,
+            rows,
             label=label,
             group=group,
             target_labels=known,
             kind=kind,
-            target_name=wanted,
+            target_name=str(spelled(pd.Series([target]))[0]),
             inputs=_digests([path for path in (table, target_labels) if isinstance(path, (str, PathLike))]),
             notes=(Note("task.no_domain", "warn", {"count": lost, "column": column}),) if lost else (),
         )
@@ -204,12 +200,16 @@ class Task:
             Findings made before.
         """
         named = _named(source)
-        tables = [to_frame(table, name) for name, table in named.items()]
+        each = [to_frame(table, name) for name, table in named.items()]
+        (*tables, there), spans, seen = alike([*each, to_frame(target, target_name)], [*named, target_name])
         stacked, domains, found = stack(tables)
         label_everywhere(label, dict(zip(named, tables, strict=True)))
         known = None if target_labels is None else to_frame(target_labels, "the known target labels")
-        raw = Raw(stacked, domains, tuple(named), to_frame(target, target_name), known, label, group)
-        return cls(**assemble(raw, kind, [*notes, *found]), target_name=target_name, inputs=dict(inputs or {}))
+        if known is not None and (shape := shape_in(there)) and spans:
+            known = fitted(known, shape, spans)
+        raw = Raw(stacked, domains, tuple(named), there, known, label, group)
+        fields = assemble(raw, kind, [*notes, *seen, *found])
+        return cls(**fields, target_name=target_name, inputs=dict(inputs or {}), spans=spans)
 
     @classmethod
     def from_arrays(cls, Xs: Any, ys: Any, Xt: Any, *, domains: Any = None, kind: TaskKind | None = None) -> Task:
@@ -217,14 +217,14 @@ class Task:
 
         Parameters
         ----------
-        Xs : table of shape (n_source, d)
+        Xs : table of shape (n_source, d), or pictures of shape (n_source, h, w)
         ys : array-like of shape (n_source,)
-        Xt : table of shape (n_target, d)
+        Xt : table of shape (n_target, d), or pictures of any size
         domains : array-like of int >= 0 of shape (n_source,), optional
             The source that each row comes from; rows keep their order.
         kind : {"classification", "regression"}, optional
         """
-        source, target = to_frame(Xs, "Xs"), to_frame(Xt, "Xt")
+        (source, target), spans, notes = alike([to_frame(Xs, "Xs"), to_frame(Xt, "Xt")], ["Xs", "Xt"])
         label = next(name for name in ("label", "label_", "label__") if name not in source)
         where = np.zeros(len(source), dtype=int) if domains is None else _whole(domains)
         labels = _one_column(ys)
@@ -238,7 +238,7 @@ class Task:
         numbers, place = np.unique(where, return_inverse=True)
         names = tuple(f"source {n}" for n in numbers) if len(numbers) > 1 else ("source",)
         together = pd.concat([source, labels.rename(label)], axis=1)
-        return cls(**assemble(Raw(together, place, names, target, None, label, None), kind, []))
+        return cls(**assemble(Raw(together, place, names, target, None, label, None), kind, notes), spans=spans)
 
 
 def duplicates(task: Task) -> int:

@@ -90,15 +90,17 @@ class Engine:
         self.modules = modules.to(device)
         self.device, self.rank, self.world = device, rank, world
         self.notes: dict[str, Tensor] = {}
+        self.noting = True
         self._type = PRECISIONS[precision]
         self._features: Any = torch.compile(modules["features"]) if compile else modules["features"]
 
     def __getitem__(self, name: str) -> Any:
         return self.modules[name]
 
-    def note(self, name: str, value: Tensor) -> None:
-        """Put a number on record that is no term of the loss."""
-        self.notes[name] = value.detach()
+    def note(self, name: str, value: Tensor | Callable[[], Tensor]) -> None:
+        """Put a number on record that is no term of the loss; a function is asked for it only at recorded steps."""
+        if self.noting:
+            self.notes[name] = (value() if callable(value) else value).detach()
 
     def see(self, x: Tensor, watched: Sequence[str] = (), features: Callable[[Tensor], Tensor] | None = None) -> View:
         """What the net makes of rows; ``features`` instead of its own."""
@@ -112,11 +114,12 @@ class Engine:
     def see_both(self, xs: Tensor, xt: Tensor, watched: Sequence[str] = ()) -> tuple[View, View]:
         """Both domains' batches in one pass, which costs less than two."""
         if self.world == 1:
-            both, n = self.see(torch.cat([xs, xt]), watched), len(xs)
-            return tuple(  # type: ignore[return-value]
-                View(both.f[rows], both.z[rows], {name: layer[rows] for name, layer in both.layers.items()})
-                for rows in (slice(None, n), slice(n, None))
-            )
+            both, sizes = self.see(torch.cat([xs, xt]), watched), [len(xs), len(xt)]
+            # split, not sliced twice: backwards, one copy and no sum of halves padded with zeros
+            f, z = both.f.split_with_sizes(sizes), both.z.split_with_sizes(sizes)
+            layers = {name: layer.split_with_sizes(sizes) for name, layer in both.layers.items()}
+            a, b = (View(f[at], z[at], {name: parts[at] for name, parts in layers.items()}) for at in (0, 1))
+            return a, b
         return self.see(xs, watched), self.see(xt, watched)
 
     def average_gradients(self) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Pair = tuple["Tensor", "Tensor"]
 KERNELS = 5
-_BLOCK = 256
+_BLOCK = 512
 
 
 def squared_distances(z: Tensor, other: Tensor | None = None) -> Tensor:
@@ -98,33 +98,18 @@ def joint_mmd2(layers: Sequence[Pair], ps: Tensor, pt: Tensor, unbiased: bool = 
 
 
 def mmd2_blocks(a: Tensor, b: Tensor, kernels: int = KERNELS, unbiased: bool = True, block: int = _BLOCK) -> Tensor:
-    """``mmd2(gram(a, b), n)`` for many rows: never more than ``block`` rows of the Gram matrix are held.
+    """``mmd2(gram(a, b), n)`` for many rows: never more than ``block`` x ``block`` of the Gram matrix are held.
 
-    With gradients, each block is made a second time on the way back instead of being kept.
+    Its gradient is found on the same way, where one may be asked for.
     """
-    n, m = len(a), len(b)
-    _check_rows(n, m)
-    width, spare = mean_distance(torch.cat([a, b])), int(unbiased)
-    # a row's kernels with itself are 1 each
-    ss, tt = (
-        (_total(x, x, width, kernels, block) - spare * kernels * len(x)) / (len(x) * (len(x) - spare)) for x in (a, b)
-    )
-    return ss + tt - 2 * _total(a, b, width, kernels, block) / (n * m)
+    from transfermap.deep.blocks import TiledMMD
 
-
-def _total(x: Tensor, y: Tensor, width: Tensor, kernels: int, block: int) -> Tensor:
-    """Sum of the bank over all pairs of rows."""
-
-    def part(rows: Tensor, others: Tensor) -> Tensor:
-        return bank(squared_distances(rows, others), width, kernels).sum()
-
-    blocks = torch.split(x, block)
+    _check_rows(len(a), len(b))
     if not torch.is_grad_enabled():
-        return torch.stack([part(rows, y) for rows in blocks]).sum()
-    from torch.utils.checkpoint import checkpoint  # loads much of torch that is not wanted without gradients
-
-    kept = [checkpoint(part, rows, y, use_reentrant=False, preserve_rng_state=False) for rows in blocks]
-    return torch.stack(kept).sum()
+        a, b = a.detach(), b.detach()
+    width = mean_distance(torch.cat([a, b]))
+    value: Tensor = TiledMMD.apply(a, b, width, kernels, unbiased, block)  # type: ignore[no-untyped-call]
+    return value
 
 
 def mean_gap2(a: Tensor, b: Tensor) -> Tensor:

@@ -22,9 +22,11 @@ else:
 
         def __getattr__(self, attribute: str) -> Any:
             try:
-                return getattr(importlib.import_module(self._name), attribute)
+                found = getattr(importlib.import_module(self._name), attribute)
             except ImportError as error:
                 raise _without(error) from error
+            setattr(self, attribute, found)  # from then on at hand
+            return found
 
     torch, nn, F = _Later("torch"), _Later("torch.nn"), _Later("torch.nn.functional")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import accumulate
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +31,19 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam-gan": lambda groups, lr, decay: torch.optim.Adam(
         groups, lr, betas=(0.5, 0.999), weight_decay=decay, fused=True
     ),
-    "sgd": lambda groups, lr, decay: torch.optim.SGD(
-        groups, lr, momentum=0.9, nesterov=True, weight_decay=decay, fused=True
+    "sgd": lambda groups, lr, decay: _at_rest(
+        torch.optim.SGD(groups, lr, momentum=0.9, nesterov=True, weight_decay=decay, fused=True)
     ),
 }
 POINTS = 200
+
+
+def _at_rest(sgd: torch.optim.SGD) -> torch.optim.SGD:
+    """With all momenta at 0: fused steps fail where some parameters have one and others have not moved yet."""
+    for group in sgd.param_groups:
+        for p in group["params"]:
+            sgd.state[p]["momentum_buffer"] = torch.zeros_like(p)
+    return sgd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,19 +120,20 @@ class Loop:
         for group in self._optimizer.param_groups:
             group["lr"] = self.plan.lr * group["part"] * SCHEDULES[self.plan.schedule](progress)
         s, t = self.source.next(), self.target.next()
+        self.engine.noting = self.step % max(1, self.plan.steps // POINTS) == 0
         seen: Terms = {}
         for turn in stage.turns:
             with _only(self.engine, turn):
                 for _ in range(turn.repeat):
                     seen |= self._turn(turn, s, t, progress)
-        if self.step % max(1, self.plan.steps // POINTS) == 0:
+        if self.engine.noting:
             values = {name: float(term) for name, term in (seen | self.engine.notes).items()}
             self.history.append({"step": self.step, "seconds": time.perf_counter() - began} | values)
 
     def _turn(self, turn: Turn, s: Any, t: Any, progress: float) -> Terms:
         terms: Terms = getattr(self.objective, turn.loss)(self.engine, s, t, progress)
-        total = torch.stack(list(terms.values())).sum()
-        if not torch.isfinite(total):
+        total = reduce(add, terms.values())
+        if not math.isfinite(total.item()):
             values = ", ".join(f"{name} = {float(term.detach()):.3g}" for name, term in terms.items())
             raise FloatingPointError(
                 f"{type(self.objective).__name__}: the loss is not finite at step {self.step} of {self.plan.steps} "

@@ -9,6 +9,8 @@ from typing import Any
 from transfermap.deep.lazy import nn, torch
 
 NETS: dict[str, Callable[[int, int], Any]] = {}
+# of the pictures that lenet takes: its two convolutions and halvings leave one point of 16
+LEAST_SIDE = 16
 
 
 def _named(make: Callable[[int, int], Any]) -> Callable[[int, int], Any]:
@@ -43,12 +45,18 @@ def mlp(columns: int, outputs: int, width: int = 128, code: int = 64) -> Any:
 
 
 @_named
+def dense(columns: int, outputs: int) -> Any:
+    """As mlp, but for rows on one scale, such as pictures: points that rarely differ in the source are not blown up."""
+    return mlp(columns, outputs)
+
+
+@_named
 def lenet(columns: int, outputs: int) -> Any:
     """The digits net of the papers on adversarial adaptation: two convolutions, 500 features; square grey pictures."""
     side = square(columns)
+    if side < LEAST_SIDE:
+        raise ValueError(f"lenet: pictures must be at least {LEAST_SIDE} x {LEAST_SIDE}; got {side} x {side}")
     left = ((side - 4) // 2 - 4) // 2
-    if left < 1:
-        raise ValueError(f"lenet: pictures must be at least 16 x 16; got {side} x {side}")
     features = nn.Sequential(
         nn.Unflatten(1, (1, side, side)),
         nn.Conv2d(1, 20, 5),

@@ -16,6 +16,7 @@ from sklearn.linear_model import Ridge
 
 from transfermap.card import knob
 from transfermap.deep.lazy import F, require, torch
+from transfermap.deep.nets import NETS
 from transfermap.roles import Learner
 from transfermap.split import Array, Split
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from transfermap.deep.engine import Engine
 
 Terms = dict[str, "Tensor"]
+# stands in the docstring of every deep method, behind its own parameters
+_NET = """    net : {"mlp", "dense", "lenet", "resnet"}, default="mlp"
+        What is trained: "mlp" for tables, whose columns it scales one by one; "dense" for rows on one scale; the others
+        for rows that are square grey pictures, "lenet" from 16 x 16.
+"""
 
 
 class Batch(NamedTuple):
@@ -66,7 +72,7 @@ class Stage(NamedTuple):
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Objective(Learner):
-    """A deep method. Fitted by itself it trains the default net for tables; a shell gives it other nets and settings.
+    """A deep method. Fitted by itself it trains the net ``net``; a shell gives it nets of yours and other settings.
 
     ``weight`` is the size of what the method adds to the loss of source rows; at 0 no target row is looked at, and the
     result equals that of the method ``erm`` to the last bit.
@@ -75,6 +81,13 @@ class Objective(Learner):
     stages: ClassVar[tuple[Stage, ...]] = (Stage(1.0, (Turn(),)),)
 
     weight: float = knob(1.0, low=0)
+    net: str = knob("mlp", choices=tuple(NETS))
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Every method says what ``net`` is, though it is written once."""
+        super().__init_subclass__(**more)
+        own, examples, rest = (cls.__doc__ or "").partition("\n    Examples\n")
+        cls.__doc__ = f"{own.rstrip()}\n{_NET}{examples}{rest}" if examples else cls.__doc__
 
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
         """Further modules to be trained, made for a net with ``features`` and ``head`` and a number of outputs."""

@@ -88,7 +88,7 @@ def _roomy(shell: Any, device: torch.device) -> Iterator[None]:
 def fresh(shell: Any, outputs: int, columns: int) -> nn.ModuleDict:
     """The net and the objective's parts, at their start."""
     torch.manual_seed(shell.random_state)
-    modules: nn.ModuleDict = build(shell.net, columns, outputs)
+    modules: nn.ModuleDict = build(shell._net, columns, outputs)
     torch.manual_seed(shell.random_state + 1)
     modules.update(shell.objective_.parts(modules, outputs))
     return modules

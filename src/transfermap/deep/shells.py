@@ -31,7 +31,7 @@ class _Shell(BaseEstimator):
     def __init__(
         self,
         objective: Any,
-        net: Any = "mlp",
+        net: Any = None,
         steps: int | None = None,
         batch_size: int = 64,
         optimizer: str = "adamw",
@@ -136,9 +136,14 @@ class _Shell(BaseEstimator):
         self._outputs = outputs
         self.modules_, self.history_, self.chosen_step_ = trained(self, source, target, outputs)
 
+    @property
+    def _net(self) -> Any:
+        """The net that is trained: the one that was asked for here, else the objective's."""
+        return self.objective.net if self.net is None else self.net
+
     def _scaled(self, X: Array) -> Array:
-        # pictures keep their scale: one mean for all of a picture's points would be wrong at its border
-        if self._mean is None or self._spread is None or self.net != "mlp":
+        # pictures keep their scale: a point that rarely differs in the source may lie thousands of its spreads away
+        if self._mean is None or self._spread is None or self._net != "mlp":
             return X
         out: Array = (X - self._mean) / self._spread
         return out
@@ -161,7 +166,7 @@ class _Shell(BaseEstimator):
         """Weights as arrays, where the net is one of ours and can be made anew: then nothing needs pickle."""
         state: dict[str, Any] = dict(super().__getstate__())
         state.pop("tick", None)
-        if isinstance(self.net, str) and "modules_" in state:
+        if isinstance(self._net, str) and "modules_" in state:
             state["modules_"] = {k: v.cpu().numpy() for k, v in state["modules_"].state_dict().items()}
         return state
 
@@ -193,8 +198,9 @@ class DeepClassifier(ClassifierMixin, _Shell):
     ----------
     objective : Objective
         The method, such as ``DANN()``.
-    net : {"mlp", "lenet", "resnet"} or torch module, default="mlp"
-        A module of your own needs the submodules ``features`` and ``head``; it is copied, and starts from its weights.
+    net : {"mlp", "dense", "lenet", "resnet"} or torch module, default=None
+        None: the objective's own. A module of your own needs the submodules ``features`` and ``head``; it is copied,
+        and starts from its weights.
     steps : int, default=None
         Steps of the optimiser; None: 600.
     batch_size : int, default=64

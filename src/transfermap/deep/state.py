@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from transfermap._version import __version__
@@ -41,9 +41,9 @@ def write_state(loop: Loop, path: Path) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, part, {"run": json.dumps(facts)}
-        )
+        held = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+        # not save_file: each time it is killed, it leaves a file of a new name behind
+        part.write_bytes(save(held, {"run": json.dumps(facts)}))
         part.replace(path)
     except Exception as error:
         with suppress(OSError):

@@ -58,9 +58,10 @@ def density_ratio(
     source, target = pair(Xs, Xt)
     is_target = np.repeat([0, 1], [len(source), len(target)])
     log_ratio = _best_log_ratio(np.concatenate([source, target]), is_target, seed, folds, most)[: len(source)]
+    # Clipped before exp: where one row outweighs all others, their weights would be 0, and so would be the quantile.
+    log_ratio = np.minimum(log_ratio, np.quantile(log_ratio, clip))
     # Only ratios of weights count: taking out the largest keeps exp from overflowing.
     w = np.exp(log_ratio - log_ratio.max())
-    w = np.minimum(w, np.quantile(w, clip))
     return w / w.mean()
 
 

@@ -14,6 +14,7 @@ from transfermap.report.drawing import to_svg
 from transfermap.report.phrases import (
     MISSING,
     bounds,
+    chance,
     fixed,
     gain,
     headline,
@@ -22,6 +23,7 @@ from transfermap.report.phrases import (
     number,
     percent,
     plain,
+    posteriors,
     score,
     sentence,
     steadiness,
@@ -33,6 +35,7 @@ from transfermap.report.trainingplot import critic_won, training_plot
 from transfermap.words import catalogue
 
 _MOST_COLUMNS = 15
+_MOST_ROWS = 20
 
 
 def html_page(record: Mapping[str, Any], arrays: Mapping[str, Any], lang: str = "en") -> str:
@@ -74,6 +77,8 @@ def html_page(record: Mapping[str, Any], arrays: Mapping[str, Any], lang: str = 
         critic_won=critic_won(arrays),
         predicted=plots.predicted_shares(record),
         most_columns=_MOST_COLUMNS,
+        most_rows=_MOST_ROWS,
+        believed=posteriors(record["truth"]) if (record["truth"] or {}).get("updated") else [],
         shown_method=str(arrays["method"]) if "method" in arrays else record["verdict"]["method"],
         moved="after_source" in arrays,
         unstable="unstable" if record["task"]["kind"] == "classification" else "unstable_regression",
@@ -101,6 +106,7 @@ def _environment(lang: str, task: str) -> Environment:
     }
     env.filters |= {
         "percent": _typeset(percent),
+        "chance": _typeset(chance),
         "number": _typeset(number),
         "fixed": _typeset(fixed),
         "score": _typeset(lambda x: score(x, task)),

@@ -53,6 +53,23 @@ def percent(x: float | None) -> str:
     return "<0.1%" if 0 < x < 0.0005 else f"{x:.1%}"
 
 
+def chance(x: float) -> str:
+    """A chance in whole percent; never quite 0 or 1.
+
+    Examples
+    --------
+    >>> chance(0.954), chance(0.999), chance(0.0)
+    ('95%', '>99%', '<1%')
+    """
+    return ">99%" if x > 0.99 else "<1%" if x < 0.01 else f"{x:.0%}"
+
+
+def posteriors(truth: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The methods of which labels say how likely they are the best, the likeliest first."""
+    rows = [row for row in truth["rows"] if "posterior" in row]
+    return sorted(rows, key=lambda row: -row["posterior"]["best"])
+
+
 def score(x: float | None, task: str) -> str:
     """A score: the share of right predictions (classification) or R2 (regression)."""
     return percent(x) if task == "classification" else MISSING if x is None or absent(x) else f"{x:.3f}"

@@ -43,7 +43,7 @@ class NothingToShow(ValueError):
     """The run holds nothing that this plot could show."""
 
 
-VALIDATORS = ("importance", "reverse", "infomax")
+VALIDATORS = ("foreseen", "importance", "reverse", "infomax")
 _VOTES = {"better": (BETTER, "^", BETTER), "even": (EVEN, "o", PAPER), "worse": (WORSE, "v", WORSE)}
 _NAME = 30
 _MOST_POINTS = 500

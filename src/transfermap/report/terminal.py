@@ -23,6 +23,7 @@ from rich.text import Text
 from transfermap.report.phrases import (
     bounds,
     called,
+    chance,
     columns,
     fixed,
     gain,
@@ -30,6 +31,7 @@ from transfermap.report.phrases import (
     next_steps,
     number,
     percent,
+    posteriors,
     score,
     sentence,
     shorten,
@@ -44,7 +46,7 @@ _MOST_COLUMNS = 12
 # a Chinese character, or a run of others up to a space, with the opening marks before and the closing marks behind it
 _CJK = r"\u3000-\u9fff\uf900-\uffef"
 _PIECES = re.compile(rf"\s*[（“《]*(?:[{_CJK}]|[^\s{_CJK}]+)[，。；：、）”》？！…]*\s*")
-_VALIDATORS = ("source", "importance", "reverse", "infomax")
+_VALIDATORS = ("source", "foreseen", "importance", "reverse", "infomax")
 
 
 def leaderboard_table(record: Mapping[str, Any], lang: str = "en") -> RenderableType:
@@ -59,7 +61,8 @@ def leaderboard_table(record: Mapping[str, Any], lang: str = "en") -> Renderable
     """
     kind, rows = record["task"]["kind"], record["leaderboard"]
     spoken = {v for row in rows for v in row.get("evidence", {})}
-    shown = [v for v in ("importance", "reverse", "infomax") if v in spoken]
+    # what is foreseen has taken the others in; all of them would not find room
+    shown = ["foreseen", "importance"] if "foreseen" in spoken else [v for v in _VALIDATORS[2:] if v in spoken]
     oracle = any("oracle" in row for row in rows)
     heads = ["score", *shown, "changed", *(["oracle"] if oracle else [])]
     rigid = [word(f"col_{head}", lang) for head in ("score", "infomax", "changed", "oracle")]
@@ -121,7 +124,7 @@ def verdict_panel(record: Mapping[str, Any], lang: str = "en") -> RenderableType
 
 def check_view(check: Mapping[str, Any], lang: str = "en") -> RenderableType:
     """What differs between two tables: the findings in words, the columns ranked, the class shares."""
-    parts: list[RenderableType] = [_finding(note, lang) for note in check["notes"]]
+    parts: list[RenderableType] = [finding(note, lang) for note in check["notes"]]
     if check["columns"]:
         parts += [Text(f"\n{word('columns_title', lang)}", style="bold"), _columns_table(check["columns"], lang)]
     if check.get("shares"):
@@ -162,7 +165,8 @@ def truth_view(truth: Mapping[str, Any], lang: str = "en") -> RenderableType:
     Parameters
     ----------
     truth : mapping
-        ``rows`` (each with method, name, role, value, low, high), ``metric``, ``n`` and ``notes``.
+        ``rows`` (each with method, name, role, value, low, high, and a posterior where there is one), ``metric``,
+        ``n``, ``notes`` and, but in older runs, ``updated``.
     lang : {"en", "zh"}
         Language.
     """
@@ -176,7 +180,20 @@ def truth_view(truth: Mapping[str, Any], lang: str = "en") -> RenderableType:
             Text(shorten(called(row, lang), 40)), role, Text(score(row["value"], kind), style="bold"), Text(ends)
         )
     title = Text(word("truth_title", lang, metric=metric, n=number(truth["n"])), style="bold")
-    return Group(title, table, *(_finding(note, lang) for note in truth["notes"]))
+    parts = [title, table, *(finding(note, lang) for note in truth["notes"])]
+    return Group(*parts, *(_updated_view(truth, kind, lang) if truth.get("updated") else []))
+
+
+def _updated_view(truth: Mapping[str, Any], kind: str, lang: str) -> list[RenderableType]:
+    """The updated verdict: what to do now, and each method's gain and chances, the most likely best first."""
+    table = _table(*(word(k, lang) for k in ("method", "truth_gain", "truth_better", "truth_best")))
+    for row in posteriors(truth)[:_MOST_COLUMNS]:
+        found = row["posterior"]
+        ends = bounds(found["gain_low"], found["gain_high"], kind)
+        cells = (f"{gain(found['gain'], kind)} {ends}", chance(found["better"]), chance(found["best"]))
+        table.add_row(Text(shorten(called(row, lang), 40)), *map(Text, cells))
+    said = [finding(note, lang) for note in truth["updated"]["notes"]]
+    return [Text(f"\n{word('truth_now', lang)}", style="bold"), *said, table]
 
 
 def _table(first: str, *heads: str, marked: bool = False, left: Sequence[str] = (), rigid: Sequence[str] = ()) -> Table:
@@ -235,7 +252,7 @@ def _item(mark: str, text: str | Text) -> Table:
     return grid
 
 
-def _finding(note: Mapping[str, Any], lang: str) -> RenderableType:
+def finding(note: Mapping[str, Any], lang: str) -> RenderableType:
     """A finding as a list item, its level said first where it asks for attention."""
     level, said = note.get("level", "info"), sentence(note, lang)
     if level == "info":

@@ -14,13 +14,13 @@ from transfermap.report.plots import NothingToShow
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ACCURACY = "accuracy"
+ACCURACY, SHARE = "accuracy", "share of class "
 _LINES = [(SOURCE, "-"), (TARGET, "--"), (BETTER, "-."), (WORSE, ":"), (EVEN, "-"), (INK, "--")]
 _SURE = 0.98
 
 
 def training_plot(arrays: Mapping[str, Any], lang: str = "en") -> Figure:
-    """The terms of the loss over the steps, and below them what was noted as an accuracy.
+    """The terms of the loss over the steps, and below them each class's share of the target and what is an accuracy.
 
     Raises
     ------
@@ -30,14 +30,17 @@ def training_plot(arrays: Mapping[str, Any], lang: str = "en") -> Figure:
     names, table = [str(n) for n in arrays.get("curve_names", [])], np.asarray(arrays.get("curves", np.empty((0, 1))))
     if not names or len(table) < 2:
         raise NothingToShow("a training plot needs the arrays curve_names and curves; this run has none")
-    accurate = [n for n in names if ACCURACY in n]
-    groups = [g for g in ([n for n in names if n not in accurate], accurate) if g]
+    accurate, shares = [n for n in names if ACCURACY in n], [n for n in names if n.startswith(SHARE)]
+    terms = [n for n in names if n not in (*accurate, *shares)]
+    groups = [g for g in (terms, _largest_first(shares, names, table), accurate) if g]
     figure = blank(6.2, 0.5 + 1.9 * len(groups))
     axes = figure.subplots(len(groups), 1, sharex=True, squeeze=False)[:, 0]
     for ax, group in zip(axes, groups, strict=True):
-        for (color, line), name in zip(_LINES, group, strict=False):
+        for at, name in enumerate(group):
             values = smooth(table[:, 1 + names.index(name)])
-            ax.plot(table[:, 0], values, line, color=color, linewidth=1.6, label=literal(name))
+            # those beyond the first few are drawn, but have no name
+            (color, line), label = (_LINES[at], literal(name)) if at < len(_LINES) else ((EVEN, "-"), None)
+            ax.plot(table[:, 0], values, line, color=color, linewidth=1.6 if label else 0.7, label=label)
         ax.legend(loc="upper right", frameon=False, fontsize=SIZE - 1, labelcolor=INK, ncols=3)
         if group is accurate:
             ax.axhline(0.5, color=EVEN, linewidth=0.8)
@@ -46,6 +49,11 @@ def training_plot(arrays: Mapping[str, Any], lang: str = "en") -> Figure:
     axes[-1].set_xlabel(word("training_x", lang), fontsize=SIZE - 0.5, color=MUTED)
     figure.subplots_adjust(0.11, 0.5 / (0.5 + 1.9 * len(groups)), 0.97, 0.96, hspace=0.12)
     return figure
+
+
+def _largest_first(shares: list[str], names: list[str], table: Any) -> list[str]:
+    """The classes' shares in the order in which they end."""
+    return sorted(shares, key=lambda n: -table[-1, 1 + names.index(n)])
 
 
 def critic_won(arrays: Mapping[str, Any]) -> bool:

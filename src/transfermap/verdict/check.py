@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,8 @@ from transfermap.data.encoder import TableEncoder
 from transfermap.data.task import Task, duplicates
 from transfermap.measure.domains import column_carry, domain_classifier
 from transfermap.measure.shift import category_shift, false_discovery, number_shift, outside_support
-from transfermap.verdict.classes import SIGNIFICANT, share_rows, shares_explain, target_classes
+from transfermap.verdict.classes import SIGNIFICANT, Classes, share_rows, shares_explain, target_classes
+from transfermap.verdict.decide import Setting
 from transfermap.verdict.domains import MOST, Domains, encode, sample
 from transfermap.verdict.findings import (
     ALIKE,
@@ -58,6 +59,8 @@ class Check:
         What was done to read the tables: columns left out, types, missing values ...
     task : dict
         Sizes, label, classes.
+    setting : Setting
+        What of it bears on the verdict.
     """
 
     notes: tuple[Note, ...]
@@ -69,10 +72,11 @@ class Check:
     duplicates: int = 0
     reading: tuple[Note, ...] = ()
     task: dict[str, Any] = field(default_factory=dict)
+    setting: Setting | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "setting"}
 
     def frame(self) -> pd.DataFrame:
         """The columns' shifts as a table, most shifted first."""
@@ -106,15 +110,39 @@ def check_encoded(task: Task, encoder: TableEncoder, data: Domains, seed: int) -
         return _compared(task, encoder, data, seed)
 
 
-def _compared(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Check:
+class Look(NamedTuple):
+    """How well the tables can be told apart (``value``, ``low``, ``high``), what can be guessed of the target's
+    classes, and whether a change of their shares alone explains the difference."""
+
+    auc: dict[str, float]
+    classes: Classes | None
+    only_shares: bool
+
+    @property
+    def setting(self) -> Setting:
+        """What of it bears on the verdict; the target's class shares where they are known, else the source's."""
+        side = "target" if shares_known(self.auc, self.only_shares) else "source"
+        likely = [row[side] for row in share_rows(self.classes)]
+        return Setting(self.auc["value"], self.auc["low"], self.only_shares, likely)
+
+
+def first_look(data: Domains, seed: int) -> Look:
+    """The domains as wholes."""
     Xs, Xt = sample(data.Xs, seed), sample(data.Xt, seed + 1)
     told = domain_classifier(Xs, Xt, seed, most=max(1000, min(MOST, WIDE // Xs.shape[1])))
     auc = {"value": told.auc, "low": told.low, "high": told.high}
-    columns = _columns(task, encoder, Xs, Xt, seed)
-    outside = float(outside_support(Xs, Xt, seed).mean())
     classes = target_classes(data, seed, MOST)
     shares = None if classes is None else classes.shares
-    only_shares = shares is not None and shares_explain(data, shares, auc, ALIKE, seed)
+    return Look(auc, classes, shares is not None and shares_explain(data, shares, auc, ALIKE, seed))
+
+
+def _compared(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Check:
+    Xs, Xt = sample(data.Xs, seed), sample(data.Xt, seed + 1)
+    look = first_look(data, seed)
+    auc, classes, only_shares = look
+    shares = None if classes is None else classes.shares
+    columns = _columns(task, encoder, Xs, Xt, seed)
+    outside = float(outside_support(Xs, Xt, seed).mean())
     shared = duplicates(task)
     notes = (
         *difference(auc, columns),
@@ -133,6 +161,7 @@ def _compared(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Ch
         outside=outside,
         shares=share_rows(classes),
         only_shares=only_shares,
+        setting=look.setting,
         duplicates=shared,
         task=describe(task, data),
     )

@@ -1,10 +1,12 @@
 """From evidence to a verdict: use a method, stay with source-only, or can't tell. No target label comes near here.
 
-The rule, in words. A validator votes for a method when the method's gain over source-only, paired resample by resample,
-is above ``MARGIN`` with its whole 90 % interval above zero; it votes against it when the reverse holds. Importance
-weighting abstains where the tables do not overlap; whether the method has brought the two domains closer together
-without losing accuracy on the source then stands in for it. A method is *supported* when two vote for it, none votes
-against it, and no veto holds. Among supported methods the one with the best mean rank over the validators is used.
+For classes, what evidence like this was worth on many tasks (:mod:`transfermap.verdict.foresight`) decides: all methods
+together are used, if that is a gain with enough probability and no veto holds. For numbers, for few methods, and for
+data unlike all that is known, votes decide. A validator votes for a method when the method's gain over source-only,
+paired resample by resample, is above ``MARGIN`` with its whole 90 % interval above zero; it votes against it when the
+reverse holds. Importance weighting abstains where the tables do not overlap. A method is *supported* when two vote for
+it, none votes against it, and no veto holds. Among supported methods the one with the best mean rank over the
+validators is used.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.stats import rankdata
 
-from transfermap.card import find
 from transfermap.measure.validators import collapsed
 from transfermap.verdict.evidence import RESAMPLES, VALIDATORS, Candidate, interval, paired, steadiness
 from transfermap.verdict.findings import ALIKE
+from transfermap.verdict.foresight import Foreseen
+from transfermap.verdict.together import card_of
 from transfermap.words import Note
 
 MARGIN = 0.01
@@ -40,33 +43,17 @@ class Verdict(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """How one candidate stands against source-only.
-
-    ``gains`` and ``votes`` go by validator; ``overlap`` is the gain in overlap of the two domains, ``kept`` whether the
-    accuracy on held-out source rows is not worse.
-    """
+    """How one candidate stands against source-only: ``gains`` and ``votes`` by validator, and what forbids it."""
 
     gains: Mapping[str, dict[str, float]]
     votes: Mapping[str, str]
     vetoes: tuple[Note, ...]
-    overlap: Mapping[str, float]
-    kept: bool
-
-    @property
-    def closer(self) -> bool:
-        """The domains have come closer, and the source is still learned: the two terms of the bound that are visible.
-
-        Target error is at most source error plus divergence plus the error of the best joint rule (Ben-David et al.,
-        Machine Learning 79, 2010, doi:10.1007/s10994-009-5152-4); the third term cannot be seen without target labels.
-        """
-        return self.kept and _vote(self.overlap) == "better"
 
     @property
     def supported(self) -> bool:
-        """Enough votes for it, none against it, and no veto; closeness stands in for a validator that abstains."""
+        """Enough votes for it, none against it, and no veto."""
         votes = list(self.votes.values())
-        enough = votes.count("better") >= (NEEDED - 1 if self.closer and "abstains" in votes else NEEDED)
-        return enough and "worse" not in votes and not self.vetoes
+        return votes.count("better") >= NEEDED and "worse" not in votes and not self.vetoes
 
 
 class Setting(NamedTuple):
@@ -87,9 +74,8 @@ def standing(candidate: Candidate, base: Candidate, setting: Setting, predicted:
     gains = {v: interval(paired(candidate, base, v)) for v in VALIDATORS if v in candidate.scores and v in base.scores}
     # without overlap, no weighting of source rows says anything about the target
     votes = {v: "abstains" if v == "importance" and setting.auc >= APART else _vote(g) for v, g in gains.items()}
-    kept = _vote(interval(paired(candidate, base, "source"))) != "worse"
     vetoes = tuple(_vetoes(candidate, base, setting, predicted))
-    return Standing(gains, votes, vetoes, interval(paired(candidate, base, "ess")), kept)
+    return Standing(gains, votes, vetoes)
 
 
 def _vote(gain: Mapping[str, float]) -> str:
@@ -122,15 +108,53 @@ def ranking(standings: Mapping[str, Standing]) -> list[str]:
     return [names[i] for i in order]
 
 
-def decide(standings: Mapping[str, Standing], setting: Setting, learnable: bool, resamples: int = RESAMPLES) -> Verdict:
+def decide(
+    standings: Mapping[str, Standing],
+    setting: Setting,
+    learnable: bool,
+    resamples: int = RESAMPLES,
+    foreseen: Mapping[str, Foreseen] | None = None,
+    least: float = 0.0,
+) -> Verdict:
     """The verdict on the methods whose standings are given.
 
-    ``learnable`` says whether source-only beats guessing on held-out source rows; if not, nothing can be carried over.
+    Parameters
+    ----------
+    standings : mapping of str to Standing
+    setting : Setting
+    learnable : bool
+        Whether source-only beats guessing on held-out source rows; if not, nothing can be carried over.
+    resamples : int
+        How many there were; the votes need three.
+    foreseen : mapping of str to Foreseen, default=None
+        What the meta-benchmark lets expect; a method that it speaks of is judged by that, and where it speaks of none,
+        the votes decide.
+    least : float
+        The least net share of changed predictions that must be foreseen to come right for a method to be used.
     """
     if not learnable:
         return Verdict("unknown", "sourceonly", (Note("verdict.not_learnable", "stop"),), True)
     if setting.auc_low <= ALIKE:
         return Verdict("stay", "sourceonly", (Note("verdict.alike"),), False)
+    told = {key: found for key, found in (foreseen or {}).items() if key in standings}
+    return _expected(told, standings, least) if told else _voted(standings, setting, resamples)
+
+
+def _expected(told: Mapping[str, Foreseen], standings: Mapping[str, Standing], least: float) -> Verdict:
+    """By what is foreseen: the greatest gain, if it is sure enough and nothing forbids it."""
+    best = max(told, key=lambda key: (told[key].gain, key))
+    found, vetoes = told[best], standings[best].vetoes
+    ends = {"low": found.gain_low, "high": found.gain_high}
+    values = {"method": card_of(best).name, "gain": found.gain, **ends, "better": found.better}
+    if found.net >= least and found.gain > 0 and not vetoes:
+        return Verdict("use", best, (Note("verdict.foreseen", "info", values),), False)
+    if found.gain <= 0:
+        return Verdict("stay", "sourceonly", (Note("verdict.foreseen_none", "info", values),), True)
+    return Verdict("unknown", "sourceonly", (Note("verdict.foreseen_unsure", "warn", values), *vetoes), True)
+
+
+def _voted(standings: Mapping[str, Standing], setting: Setting, resamples: int) -> Verdict:
+    """By the validators' votes."""
     order = ranking(standings)
     supported = [k for k in order if standings[k].supported]
     if resamples < ENOUGH:
@@ -147,13 +171,11 @@ def decide(standings: Mapping[str, Standing], setting: Setting, learnable: bool,
 
 def _use(key: str, found: Standing) -> Verdict:
     voting = [vote for vote in found.votes.values() if vote != "abstains"]
-    why = [Note("verdict.supported", "info", {"votes": voting.count("better"), "of": len(voting)})]
-    if found.closer:
-        why.append(Note("verdict.closer"))
-    return Verdict("use", key, tuple(why), False)
+    why = Note("verdict.supported", "info", {"votes": voting.count("better"), "of": len(voting)})
+    return Verdict("use", key, (why,), False)
 
 
 def _unknown(key: str, found: Standing) -> Verdict:
     against = "worse" in found.votes.values()
     code = "verdict.contradict" if against else "verdict.vetoed" if found.vetoes else "verdict.too_little"
-    return Verdict("unknown", "sourceonly", (Note(code, "warn", {"method": find(key).card.name}), *found.vetoes), True)
+    return Verdict("unknown", "sourceonly", (Note(code, "warn", {"method": card_of(key).name}), *found.vetoes), True)

@@ -17,6 +17,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 HELD_OUT = 1 / 3
 # rows of a side that a check looks at
 MOST = 3000
+# cells of a side that a resample looks at
+CELLS = 300_000
 TRIES = 10
 # what scikit-learn takes, and the seed + 1 of second draws
 MOST_SEED = 2**32 - 2
@@ -85,9 +87,14 @@ def encode(task: Task, seed: int = 0) -> tuple[TableEncoder, Domains]:
     """Learn how to read the tables, and read both. What is learned comes from the source; labels are not touched."""
     if not 0 <= seed <= MOST_SEED:
         raise ValueError(f"the seed must be a whole number from 0 to {MOST_SEED}; got {seed}")
-    encoder = TableEncoder(random_state=seed).fit(task.source, target=task.target)
+    encoder = TableEncoder(random_state=seed).fit(task.source, target=task.target, spans=task.spans)
     Xs, Xt = encoder.transform(task.source), encoder.transform(task.target)
     return encoder, Domains(Xs, task.labels, Xt, task.domains, task.groups, task.kind)
+
+
+def draw_size(data: Domains) -> int:
+    """How many rows of a side a resample looks at, at most: fewer of wide tables."""
+    return int(np.clip(CELLS // data.Xs.shape[1], 400, 1500))
 
 
 def sample(X: Array, seed: int) -> Array:

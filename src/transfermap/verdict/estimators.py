@@ -19,6 +19,7 @@ from sklearn.svm import SVC, SVR
 from transfermap.card import TaskKind
 
 DEFAULT: dict[TaskKind, str] = {"classification": "logistic", "regression": "ridge"}
+GUESS: dict[TaskKind, str] = {"classification": "majority", "regression": "mean"}
 
 
 def estimator(name: str | None, kind: TaskKind, seed: int = 0) -> Any:

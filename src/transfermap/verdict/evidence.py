@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
@@ -17,12 +17,12 @@ from threadpoolctl import threadpool_limits
 
 from transfermap.adapted import Adapted
 from transfermap.card import find
-from transfermap.measure.calibration import temperature, tempered
-from transfermap.measure.reverse import reverse_validation
-from transfermap.measure.validators import agreement, infomax
-from transfermap.measure.weighted import importance_weighted
-from transfermap.measure.weights import density_ratio, effective_sample_size
-from transfermap.verdict.domains import HELD_OUT, Array, Domains, Part, parts
+from transfermap.measure.mixing import mixval
+from transfermap.measure.validators import agreement
+from transfermap.verdict.domains import HELD_OUT, Array, Domains, parts
+from transfermap.verdict.estimators import GUESS
+from transfermap.verdict.scoring import Ground, Seen, chosen, consensus, ground_of, scores_of
+from transfermap.verdict.together import KEY, Together, joint, outputs
 
 VALIDATORS = ("importance", "reverse", "infomax")
 CONFIDENCE = 0.90
@@ -30,14 +30,6 @@ RESAMPLES = 5
 WORTH_PROCESSES = 200_000
 # what a method may raise when the data do not suit it; anything else is an error of ours and must be seen
 UNSUITED = (ValueError, np.linalg.LinAlgError, MemoryError, FloatingPointError)
-
-
-class Seen(NamedTuple):
-    """One candidate on one resample: scores, predictions for the shown target rows, held-out truth and guesses."""
-
-    scores: dict[str, float]
-    drawn: Array
-    held: tuple[Array, Array]
 
 
 class Outcome(NamedTuple):
@@ -67,14 +59,15 @@ class Candidate:
     scores: dict[str, list[float]] = field(default_factory=dict)
     drawn: list[Array] = field(default_factory=list)
     held: list[tuple[Array, Array]] = field(default_factory=list)
-    model: Adapted | None = None
+    model: Any = None
     optional: bool = False
     costly: bool = False
+    last: Seen | None = None
 
     @classmethod
-    def of(cls, key: str, estimator: Any, role: str, optional: bool = False) -> Candidate:
-        """The method ``key`` with its default hyper-parameters."""
-        method = find(key)()
+    def of(cls, key: str, estimator: Any, role: str, optional: bool = False, **knobs: Any) -> Candidate:
+        """The method ``key`` with its default hyper-parameters, but for ``knobs``."""
+        method = find(key)(**knobs)
         costly = optional and "torch" in method.card.needs
         return cls(key, method.card.name, role, method, estimator, optional=optional, costly=costly)
 
@@ -84,12 +77,27 @@ class Candidate:
         if outcome.fault is not None:
             self.status, self.fault = ("failed", outcome.fault) if outcome.fault else ("skipped", "")
         elif isinstance(outcome.value, Seen):
-            for name, value in outcome.value.scores.items():
-                self.scores.setdefault(name, []).append(value)
-            self.drawn.append(outcome.value.drawn)
-            self.held.append(outcome.value.held)
+            self.last = outcome.value
         else:
             self.model = outcome.value
+
+    @property
+    def guesses(self) -> bool:
+        """Whether it looks at no feature."""
+        return self.key in GUESS.values()
+
+    @property
+    def joins(self) -> bool:
+        """Whether it is made of the others, and has no fit of its own."""
+        return self.key == KEY
+
+    def note(self, scores: dict[str, float], drawn: Array, held: tuple[Array, Array]) -> None:
+        """Keep what one resample has shown."""
+        for name, value in scores.items():
+            self.scores.setdefault(name, []).append(value)
+        self.drawn.append(drawn)
+        self.held.append(held)
+        self.last = None
 
 
 def fitted(method: Any, estimator: Any, Xs: Array, ys: Array, Xt: Array, sources: Array) -> Adapted:
@@ -121,21 +129,39 @@ def gather(
     """
     began = time.time()
     candidates = list(candidates)
-    shown = np.sort(np.random.default_rng([seed, 2**20]).permutation(len(data.Xt))[:most])
+    shown = np.random.default_rng([seed, 2**20]).permutation(len(data.Xt))[:most]
     draws = parts(data, seed, most)
     for done in range(resamples):
         if done >= 2 and (time.time() - began) * (done + 1) / done > budget:
             return done
-        part = next(draws)
         tick(f"gathering evidence, resample {done + 1} of {resamples}")
-        alive = [c for c in candidates if c.status == "ok"]
+        with threadpool_limits(1):
+            ground = ground_of(data, next(draws), shown)
+        alive = [c for c in candidates if c.status == "ok" and not c.joins]
         latest = [began + budget / (resamples if c.costly else 1) for c in alive]
         deadlines = [late if done == 0 and c.optional else np.inf for c, late in zip(alive, latest, strict=True)]
-        work = [(observe, c.method, c.estimator, data, part, shown) for c in alive]
+        work = [(observe, c.method, c.estimator, data, ground) for c in alive]
         _share_out(alive, work, deadlines, data)
+        _note_all([c for c in candidates if c.status == "ok"], data, ground)
         if done == 0:
             _let_go(alive, (time.time() - began) * resamples - budget, resamples)
     return resamples
+
+
+def _note_all(candidates: list[Candidate], data: Domains, ground: Ground) -> None:
+    """Score what was seen on one resample; what joins the others is seen through them."""
+    members = [c.last for c in candidates if c.last is not None and not c.guesses]
+    if not members:
+        return
+    held, shown = joint([seen.held for seen in members]), joint([seen.shown for seen in members])
+    for c in candidates:
+        if c.joins:
+            with threadpool_limits(1):
+                c.last = scores_of(Seen(held, shown, {}), data.Xt[ground.shown], c.estimator, data, ground)
+        seen = c.last
+        assert seen is not None
+        scores = seen.scores | {"consensus": consensus(seen.shown, shown, data)}
+        c.note(scores, chosen(seen.shown, data), (data.ys[ground.part.held], chosen(seen.held, data)))
 
 
 def _let_go(candidates: list[Candidate], over: float, resamples: int) -> None:
@@ -149,10 +175,15 @@ def _let_go(candidates: list[Candidate], over: float, resamples: int) -> None:
 
 def fit_all(candidates: Iterable[Candidate], data: Domains, tick: Callable[[str], None]) -> None:
     """Fit every candidate that is still in the race on all rows."""
-    alive = [c for c in candidates if c.status == "ok"]
+    candidates = list(candidates)
+    alive = [c for c in candidates if c.status == "ok" and not c.joins]
     tick("fitting on all rows")
     work = [(fitted, c.method, c.estimator, data.Xs, data.ys, data.Xt, data.sources) for c in alive]
     _share_out(alive, work, [np.inf] * len(alive), data)
+    members = {c.key: c.model for c in alive if c.status == "ok" and not c.guesses}
+    for c in candidates:
+        if c.joins:
+            c.model = Together(members)
 
 
 def _share_out(candidates: list[Candidate], work: list[Any], deadlines: list[float], data: Domains) -> None:
@@ -176,55 +207,16 @@ def _attempt(deadline: float, do: Callable[..., Any], *arguments: Any) -> Outcom
     return Outcome(value, None, time.time() - began)
 
 
-def observe(method: Any, estimator: Any, data: Domains, part: Part, shown: Array) -> Seen:
+def observe(method: Any, estimator: Any, data: Domains, ground: Ground) -> Seen:
     """One candidate on one resample."""
-    Xt, Xh, yh = data.Xt[part.target], data.Xs[part.held], data.ys[part.held]
+    part, classes = ground.part, data.classes if data.kind == "classification" else None
+    Xt = data.Xt[part.target]
     model = fitted(method, estimator, data.Xs[part.train], data.ys[part.train], Xt, data.sources[part.train])
-    Zh = model.adapter_._see_source(Xh, data.sources[part.held])
-    guessed = model.estimator_.predict(Zh)
-    w = density_ratio(Zh, model.adapter_._see_target(Xt), seed=0)
-    right = row_scores(yh, guessed, data)
-    scores = {
-        "source": float(right.mean()),
-        "importance": importance_weighted(right, w)[0],
-        "ess": effective_sample_size(w) / len(w),
-        "reverse": _reverse(method, estimator, data, part, model),
-    }
-    if data.kind == "classification" and hasattr(model, "predict_proba"):
-        scores["infomax"] = _clear_and_varied(model, Zh, yh, data.Xt[shown])
-    return Seen(scores, model.predict(data.Xt[shown]), (yh, guessed))
-
-
-def _clear_and_varied(model: Adapted, Zh: Array, yh: Array, Xt: Array) -> float:
-    """InfoMax of the target's predictions, at the temperature that makes those for held-out source rows honest.
-
-    How sure a model is depends on the scale of its features, which methods change; uncalibrated, the score would reward
-    that.
-    """
-    known = np.isin(yh, model.classes_)
-    Ph, truth = model.estimator_.predict_proba(Zh[known]), np.searchsorted(model.classes_, yh[known])
-    return infomax(tempered(model.predict_proba(Xt), temperature(Ph, truth)), normalised=True)
-
-
-def _reverse(method: Any, estimator: Any, data: Domains, part: Part, model: Adapted) -> float:
-    """Reverse validation: what was predicted for the target trains a model for the way back, to the held-out source."""
-    Xt, Xh, yh = data.Xt[part.target], data.Xs[part.held], data.ys[part.held]
-    told = model.predict(Xt)
-    if data.kind == "classification" and len(np.unique(told)) < 2:
-        return 1.0 / len(data.classes)
-
-    def way_back(Xa: Array, ya: Array, Xb: Array) -> Array:
-        return fitted(method, estimator, Xa, ya, Xb, np.zeros(len(Xa), dtype=int)).predict(Xb)
-
-    score: Literal["balanced_accuracy", "r2"] = "balanced_accuracy" if data.kind == "classification" else "r2"
-    return reverse_validation(way_back, Xh, yh, Xt, told, score)
-
-
-def row_scores(y: Array, guessed: Array, data: Domains) -> Array:
-    """Each row's share in the score: 1 or 0 for a class that is right or wrong; for numbers what averages to R2."""
-    if data.kind == "classification":
-        return (y == guessed).astype(float)
-    return 1.0 - (y - guessed) ** 2 / max(float(np.var(data.ys)), np.finfo(float).tiny)
+    Zh = model.adapter_._see_source(data.Xs[part.held], data.sources[part.held])
+    shown = data.Xt[ground.shown]
+    mixed = mixval(model.predict, shown).inter if classes is not None and len(shown) > 2 else np.nan
+    seen = Seen(outputs(model.estimator_, Zh, classes), outputs(model, shown, classes), {"mixed": mixed})
+    return scores_of(seen, np.asarray(model.adapter_._see_target(shown)), estimator, data, ground)
 
 
 def interval(values: Iterable[float]) -> dict[str, float]:

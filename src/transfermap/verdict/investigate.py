@@ -13,24 +13,26 @@ import numpy as np
 
 from transfermap.card import Card, cards, find
 from transfermap.data.encoder import TableEncoder
+from transfermap.data.pictures import picture_shape
 from transfermap.data.task import Task
+from transfermap.deep.nets import LEAST_SIDE, NETS
 from transfermap.measure.support import Support
-from transfermap.verdict.check import Check, check_encoded
-from transfermap.verdict.decide import Setting, Standing, Verdict, decide, standing
-from transfermap.verdict.domains import Array, Domains, encode
-from transfermap.verdict.estimators import DEFAULT, estimator, guess
-from transfermap.verdict.evidence import RESAMPLES, Candidate, fit_all, gather, interval, paired
-from transfermap.verdict.findings import shares_known
-from transfermap.verdict.record import leaderboard, ledger, maps, predicted_shares, spoken
-from transfermap.verdict.rows import confidence, disagreement, untrusted, worth_labelling
-from transfermap.verdict.verify import target_truth, verify, with_truth
+from transfermap.verdict.check import check_encoded
+from transfermap.verdict.decide import Verdict
+from transfermap.verdict.domains import Array, Domains, draw_size, encode
+from transfermap.verdict.estimators import DEFAULT, GUESS, estimator, guess
+from transfermap.verdict.evidence import RESAMPLES, Candidate, fit_all, gather
+from transfermap.verdict.judge import judge
+from transfermap.verdict.record import leaderboard, ledger, maps, spoken
+from transfermap.verdict.rows import confidence, untrusted, worth_labelling
+from transfermap.verdict.together import CARD, KEY, Together
+from transfermap.verdict.verify import leading, target_truth, verify, with_truth
+from transfermap.words import Note
 
 LEAST = 6
 NET_ROWS = 1000
-MOST = 1500
 # share of the budget that evidence may take; the rest is for the final fits
 SPENT = 0.7
-GUESS = {"classification": "majority", "regression": "mean"}
 BASELINES = ("sourceonly", "domainscaler")
 
 
@@ -50,6 +52,7 @@ def investigate(
     *,
     method: str | Sequence[str] = "auto",
     using: Any = None,
+    net: str = "auto",
     seed: int = 0,
     budget: float = 120.0,
     tick: Callable[[str], None] = lambda _: None,
@@ -65,6 +68,9 @@ def investigate(
         caller's decision: its predictions are handed out, and the verdict says whether the evidence supports it.
     using : str or scikit-learn estimator, default=None
         What is trained after each method; None: logistic regression, or ridge for regression.
+    net : str
+        What deep methods train, of :data:`transfermap.deep.nets.NETS`; "auto": "lenet" where every row is a square
+        picture of 16 x 16 points or more, "dense" for other pictures, else "mlp".
     seed : int
     budget : float
         Seconds for gathering evidence. Candidates that come too late are skipped, which the record says.
@@ -79,18 +85,20 @@ def investigate(
     began = time.perf_counter()
     if len(task.source) < LEAST:
         raise ValueError(f"expected at least {LEAST} labelled source rows, to hold some out; got {len(task.source)}")
-    candidates = _candidates(task, method, using, seed)
+    net = _net(net, task)
+    candidates = line_up(task, method, using, net, seed)
     tick("reading the tables")
     encoder, data = encode(task, seed)
     checked = check_encoded(task, encoder, data, seed)
 
     left = budget * SPENT - (time.perf_counter() - began)
-    resamples = gather(candidates, data, seed=seed, resamples=RESAMPLES, most=MOST, budget=left, tick=tick)
+    resamples = gather(candidates, data, seed=seed, resamples=RESAMPLES, most=draw_size(data), budget=left, tick=tick)
     fit_all(candidates, data, tick)
     told = {c.key: c.model.predict(data.Xt) for c in candidates if c.model is not None}
     support = Support(seed=seed).fit(np.concatenate([data.Xs, data.Xt]))
-    standings, verdict = _judge(candidates, data, checked, told, resamples)
-    model = _model(candidates, method, verdict)
+    assert checked.setting is not None
+    judged = judge(candidates, data, checked.setting, told, resamples)
+    model = _model(candidates, method, judged.verdict)
     record = {
         "format": 1,
         "kind": "transfermap-run",
@@ -98,27 +106,30 @@ def investigate(
         "seed": seed,
         "budget": budget,
         "estimator": using if isinstance(using, str) else DEFAULT[task.kind] if using is None else repr(using),
+        "net": net if any(hasattr(c.method, "net") for c in candidates) else None,
         "inputs": dict(task.inputs),
         "task": checked.task,
-        "notes": [n.to_dict() for n in (*task.notes, *encoder.notes)],
+        "notes": [n.to_dict() for n in (*task.notes, *encoder.notes, *_net_words(candidates, task))],
         "check": checked.to_dict(),
-        "leaderboard": leaderboard(candidates, standings, data, told),
-        "verdict": spoken(verdict, model, method, candidates, standings, told, resamples),
-        "ledger": ledger(task, checked, verdict),
+        "leaderboard": leaderboard(candidates, judged, data, told),
+        "verdict": spoken(judged, model, method, candidates, told, resamples),
+        "ledger": ledger(task, checked, judged.verdict),
         "truth": None,
-    } | _rows(data, support, next(c for c in candidates if c.key == model), told, seed)
+    }
+    record |= _rows(data, support, next(c for c in candidates if c.key == model), told, record)
     if task.truth is not None and len(task.truth):
         # last of all: nothing above has seen a target label
         rows = task.truth.index.to_numpy()
         labels, there = target_truth(task.truth, record)
-        record = with_truth(record, verify(record, {k: v[rows[there]] for k, v in told.items()}, labels))
+        record = with_truth(record, verify(record, {k: v[rows[there]] for k, v in told.items()}, labels, told))
     record["seconds"] = round(time.perf_counter() - began, 2)
-    arrays = maps(candidates, verdict, standings, data, seed) | {f"told_{k}": v for k, v in told.items()}
+    arrays = maps(candidates, judged, data, seed) | {f"told_{k}": v for k, v in told.items()}
     models = {c.key: c.model for c in candidates if c.model is not None}
     return Found(record, arrays, encoder, support, models)
 
 
-def _candidates(task: Task, method: str | Sequence[str], using: Any, seed: int) -> list[Candidate]:
+def line_up(task: Task, method: str | Sequence[str], using: Any, net: str, seed: int) -> list[Candidate]:
+    """Guessing, the baselines and what is to be tried on a task, not fitted yet."""
     last = estimator(using, task.kind, seed) if using is None or isinstance(using, str) else using
     wanted = [method] if isinstance(method, str) else list(method)
     auto = "auto" in wanted
@@ -136,14 +147,41 @@ def _candidates(task: Task, method: str | Sequence[str], using: Any, seed: int) 
             )
         find(key).require()
     chosen = [key for key in dict.fromkeys(find(k).card.key for k in wanted) if key not in BASELINES]
+    # a method that trains a net has a knob for it
+    nets = {key: {"net": net} for key in chosen if hasattr(find(key), "net")}
     base = Candidate.of("sourceonly", guess(task.kind), "baseline")
     base.key, base.name = GUESS[task.kind], GUESS[task.kind]
     return [
         base,
         *(Candidate.of(key, last, "baseline") for key in BASELINES),
         # nets last: they may take only what time the others leave
-        *sorted((Candidate.of(key, last, "candidate", optional=auto) for key in chosen), key=lambda c: c.costly),
+        *sorted(
+            (Candidate.of(key, last, "candidate", optional=auto, **nets.get(key, {})) for key in chosen),
+            key=lambda c: c.costly,
+        ),
+        *([Candidate(KEY, CARD.name, "candidate", Together(), last)] if len(chosen) > 1 else []),
     ]
+
+
+def _net(wanted: str, task: Task) -> str:
+    """The net that deep methods train on a task."""
+    if wanted != "auto":
+        if wanted not in NETS:
+            raise ValueError(f"no net {wanted!r}; expected auto or one of: {', '.join(NETS)}")
+        return wanted
+    shape = picture_shape(list(task.source.columns))
+    if shape is None:
+        return "mlp"
+    return "lenet" if shape[0] == shape[1] >= LEAST_SIDE else "dense"
+
+
+def _net_words(candidates: list[Candidate], task: Task) -> list[Note]:
+    """Which net was trained on pictures, where one was."""
+    shape = picture_shape(list(task.source.columns))
+    nets = {c.method.net for c in candidates if hasattr(c.method, "net")}
+    if shape is None or not nets:
+        return []
+    return [Note("task.net", "info", {"size": f"{shape[0]} x {shape[1]}", "net": nets.pop()})]
 
 
 def _worth_trying(card: Card, task: Task) -> bool:
@@ -151,47 +189,6 @@ def _worth_trying(card: Card, task: Task) -> bool:
     if "torch" not in card.needs:
         return True
     return find_spec("torch") is not None and min(len(task.source), len(task.target)) >= NET_ROWS
-
-
-def _alive(candidates: list[Candidate]) -> list[Candidate]:
-    return [c for c in candidates if c.status == "ok"]
-
-
-def _base(candidates: list[Candidate]) -> Candidate:
-    base = next(c for c in candidates if c.key == "sourceonly")
-    if base.status != "ok":
-        raise ValueError(f"not even source-only could be trained on this data: {base.fault}")
-    return base
-
-
-def _judge(
-    candidates: list[Candidate], data: Domains, checked: Check, told: dict[str, Array], resamples: int
-) -> tuple[dict[str, Standing], Verdict]:
-    base = _base(candidates)
-    setting = Setting(checked.auc["value"], checked.auc["low"], checked.only_shares, _likely_shares(checked))
-    rivals = [c for c in _alive(candidates) if c is not base and c.key not in GUESS.values()]
-    standings = {c.key: standing(c, base, setting, list(predicted_shares(told[c.key], data).values())) for c in rivals}
-    floor = next(c for c in candidates if c.key in GUESS.values())
-    ahead = interval(paired(base, floor, "source"))
-    learnable = ahead["low"] > 0 or _separates(base, data)
-    return standings, decide(standings, setting, learnable, resamples)
-
-
-def _likely_shares(checked: Check) -> list[float]:
-    """The target's class shares: the estimate where it means something, else the source's."""
-    side = "target" if shares_known(checked.auc, checked.only_shares) else "source"
-    return [s[side] for s in checked.shares]
-
-
-def _separates(base: Candidate, data: Domains) -> bool:
-    """With rare classes a good model may still guess the majority; balanced accuracy shows what it has learned."""
-    if data.kind == "regression":
-        return False
-    gains = []
-    for y, guessed in base.held:
-        present = np.unique(y)
-        gains.append(float(np.mean([np.mean(guessed[y == c] == c) for c in present])) - 1 / len(present))
-    return interval(gains)["low"] > 0
 
 
 def _model(candidates: list[Candidate], method: str | Sequence[str], verdict: Verdict) -> str:
@@ -206,10 +203,12 @@ def _model(candidates: list[Candidate], method: str | Sequence[str], verdict: Ve
     return verdict.method if verdict.answer == "use" else "sourceonly"
 
 
-def _rows(data: Domains, support: Support, chosen: Candidate, told: dict[str, Array], seed: int) -> dict[str, Any]:
+def _rows(
+    data: Domains, support: Support, chosen: Candidate, told: dict[str, Array], record: dict[str, Any]
+) -> dict[str, Any]:
     sure = confidence(chosen.model, data.Xt) if data.kind == "classification" else None
     useful = {k: v for k, v in told.items() if k not in GUESS.values()}
     return {
         "untrusted": untrusted(support.distance(data.Xt), support.threshold_, sure),
-        "label_me": worth_labelling(disagreement(useful, data.kind), sure, seed),
+        **worth_labelling(useful, leading(record, useful), data.kind, record["seed"]),
     }

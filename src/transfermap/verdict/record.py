@@ -8,57 +8,79 @@ from typing import Any
 import numpy as np
 from sklearn.decomposition import PCA
 
-from transfermap.card import find
 from transfermap.data.task import Task
 from transfermap.verdict.check import Check
-from transfermap.verdict.decide import Standing, Verdict, ranking
+from transfermap.verdict.decide import Verdict, ranking
 from transfermap.verdict.domains import Array, Domains
-from transfermap.verdict.evidence import RESAMPLES, VALIDATORS, Candidate, interval, steadiness
+from transfermap.verdict.evidence import RESAMPLES, Candidate, interval, steadiness
+from transfermap.verdict.foresight import Foreseen, shipped
+from transfermap.verdict.judge import Judgement, predicted_shares
+from transfermap.verdict.together import card_of
 from transfermap.words import Note
 
 DRAWN = 600
 
 
-def predicted_shares(predicted: Array, data: Domains) -> dict[str, float]:
-    return {str(c): float(np.mean(predicted == c)) for c in data.classes}
-
-
 def leaderboard(
-    candidates: list[Candidate], standings: dict[str, Standing], data: Domains, told: dict[str, Array]
+    candidates: list[Candidate], judged: Judgement, data: Domains, told: dict[str, Array]
 ) -> list[dict[str, Any]]:
-    order = {key: i for i, key in enumerate(ranking(standings))} if standings else {}
+    order = {key: i for i, key in enumerate(lined_up(judged))}
     place = {"baseline": 0, "candidate": 1}
     lined = sorted(
         candidates, key=lambda c: (place[c.role], order.get(c.key, len(order)) if c.role == "candidate" else 0)
     )
-    return [_row(c, standings.get(c.key), data, told) for c in lined]
+    return [_row(c, judged, data, told) for c in lined]
 
 
-def _row(c: Candidate, stand: Standing | None, data: Domains, told: dict[str, Array]) -> dict[str, Any]:
+def lined_up(judged: Judgement) -> list[str]:
+    """Keys, best first: by the gain that is foreseen where one is, by the votes otherwise."""
+    if not judged.standings:
+        return []
+    order = ranking(judged.standings)
+    return sorted(order, key=lambda k: -judged.foreseen[k].gain if k in judged.foreseen else 0.0)
+
+
+def _row(c: Candidate, judged: Judgement, data: Domains, told: dict[str, Array]) -> dict[str, Any]:
+    stand, foreseen = judged.standings.get(c.key), judged.foreseen.get(c.key)
     row: dict[str, Any] = {"method": c.key, "name": c.name, "role": c.role, "status": c.status, "note": None}
     row["seconds"] = round(c.seconds, 3)
     if c.status != "ok":
         code = "verdict.skipped" if c.status == "skipped" else "verdict.failed"
         return row | {"note": Note(code, "warn", {"method": c.name, "fault": c.fault}).to_dict()}
-    row["evidence"] = {v: interval(c.scores[v]) for v in ("source", *VALIDATORS) if v in c.scores}
+    row["evidence"] = {v: interval(values) for v, values in c.scores.items() if v != "ess"}
     row |= {"ess": float(np.mean(c.scores["ess"])), "agreement": steadiness(c), "changed": _changed(c.key, told, data)}
     if data.kind == "classification":
         row["shares"] = predicted_shares(told[c.key], data)
         row["dropped"] = _dropped(row["shares"], predicted_shares(told["sourceonly"], data))
+    if foreseen is not None:
+        row["foreseen"] = foreseen._asdict()
+        row["evidence"]["foreseen"] = _expected(foreseen, c.key == "sourceonly")
     if stand is not None:
         for v, gain in stand.gains.items():
             row["evidence"][v] |= {"gain": gain["value"], "gain_low": gain["low"], "gain_high": gain["high"]}
-        row |= {"votes": dict(stand.votes), "supported": stand.supported, "risk": not stand.supported}
-        row["overlap_gain"] = dict(stand.overlap)
-        row["reasons"] = [n.to_dict() for n in (*stand.vetoes, *_harm(c, stand))]
+        backed = judged.backs(c.key)
+        votes = stand.votes if foreseen is None else {"foreseen": _leaning(foreseen), **stand.votes}
+        row |= {"votes": dict(votes), "supported": backed, "risk": not backed}
+        row["reasons"] = [n.to_dict() for n in (*stand.vetoes, *_harm(c, judged))]
     return row
 
 
-def _harm(c: Candidate, stand: Standing) -> list[Note]:
-    behind = [v for v, vote in stand.votes.items() if vote == "worse"]
+def _expected(found: Foreseen, plain: bool) -> dict[str, float]:
+    """What is foreseen, as the validators' scores are kept; source-only has no gain over itself."""
+    scored = {"value": found.score, "low": found.score_low, "high": found.score_high}
+    return scored | ({} if plain else {"gain": found.gain, "gain_low": found.gain_low, "gain_high": found.gain_high})
+
+
+def _leaning(found: Foreseen) -> str:
+    least = shipped().least
+    return "better" if found.net >= least else "worse" if found.net <= -least else "even"
+
+
+def _harm(c: Candidate, judged: Judgement) -> list[Note]:
+    behind = [v for v, vote in judged.standings[c.key].votes.items() if vote == "worse"]
     if behind:
         return [Note("verdict.behind", "stop", {"method": c.name, "validators": behind})]
-    return [] if stand.supported else [Note("verdict.harm", "warn", {"method": c.name})]
+    return [] if judged.backs(c.key) else [Note("verdict.harm", "warn", {"method": c.name})]
 
 
 def _changed(key: str, told: dict[str, Array], data: Domains) -> float:
@@ -73,19 +95,20 @@ def _dropped(here: dict[str, float], base: dict[str, float]) -> list[str]:
 
 
 def spoken(
-    verdict: Verdict,
+    judged: Judgement,
     model: str,
     method: str | Sequence[str],
     candidates: list[Candidate],
-    standings: dict[str, Standing],
     told: dict[str, Array],
     resamples: int,
 ) -> dict[str, Any]:
+    verdict, standings = judged.verdict, judged.standings
     names = {c.key: c.name for c in candidates}
     reasons = list(verdict.reasons)
-    if model in standings and not standings[model].supported:
-        reasons += [*standings[model].vetoes, *_harm(next(c for c in candidates if c.key == model), standings[model])]
-    if verdict.answer == "use" and find(verdict.method).card.family == "baseline":
+    doubtful = model in standings and not judged.backs(model)
+    if doubtful:
+        reasons += [*standings[model].vetoes, *_harm(next(c for c in candidates if c.key == model), judged)]
+    if verdict.answer == "use" and card_of(verdict.method).family == "baseline":
         reasons.append(Note("verdict.no_transfer", "warn", {"method": names[verdict.method]}))
     changed = float(np.mean(told[model] != told["sourceonly"])) if model in told else 0.0
     if verdict.answer == "use" and told[model].dtype.kind != "f" and changed > 0.3:
@@ -97,7 +120,7 @@ def spoken(
     reasons.append(
         Note("verdict.resampled" if resamples == RESAMPLES else "verdict.budget", "info", {"resamples": resamples})
     )
-    risk = verdict.risk or (model in standings and not standings[model].supported)
+    risk = verdict.risk or doubtful
     return {
         "answer": verdict.answer,
         "method": verdict.method,
@@ -128,12 +151,10 @@ def ledger(task: Task, checked: Check, verdict: Verdict) -> list[dict[str, Any]]
 
 
 def _claims(verdict: Verdict) -> tuple[str, ...]:
-    return find(verdict.method).card.assumes if verdict.answer == "use" else ()
+    return card_of(verdict.method).assumes if verdict.answer == "use" else ()
 
 
-def maps(
-    candidates: list[Candidate], verdict: Verdict, standings: dict[str, Standing], data: Domains, seed: int
-) -> dict[str, Array]:
+def maps(candidates: list[Candidate], judged: Judgement, data: Domains, seed: int) -> dict[str, Array]:
     """Source and target as flat maps, before and after the method that the verdict speaks of (or the runner-up)."""
     rng = np.random.default_rng([seed, 4])
     s = np.sort(rng.permutation(len(data.Xs))[:DRAWN])
@@ -141,14 +162,19 @@ def maps(
     arrays = dict(zip(("before_source", "before_target"), _flat(data.Xs[s], data.Xt[t]), strict=True))
     if data.kind == "classification":
         arrays["classes_source"] = np.searchsorted(data.classes, data.ys[s])
-    key = verdict.method if verdict.answer == "use" else next(iter(ranking(standings)), "") if standings else ""
+    verdict = judged.verdict
+    key = verdict.method if verdict.answer == "use" else next(iter(lined_up(judged)), "")
     shown = next((c for c in candidates if c.key == key and c.model is not None), None)
     if shown is None or shown.model is None:
         return arrays
     arrays["method"] = np.array(shown.name)
-    if hasattr(shown.model.adapter_, "weights_"):
-        return arrays | {"weights": shown.model.adapter_.weights_}
+    if shown.joins:
+        return arrays
     adapter = shown.model.adapter_
+    if hasattr(adapter, "weights_"):
+        return arrays | {"weights": adapter.weights_}
+    if hasattr(adapter, "source_weights"):
+        arrays["weights"] = adapter.source_weights(data.Xs)
     if hasattr(adapter, "history_"):
         arrays |= curves(adapter.history_)
         after = _flat(adapter.features(data.Xs[s]), adapter.features(data.Xt[t]))

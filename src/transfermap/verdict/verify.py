@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,15 @@ import pandas as pd
 from transfermap.data.columns import coerce
 from transfermap.measure.scores import accuracy_interval, bootstrap_interval, paired_difference
 from transfermap.verdict.domains import Array
+from transfermap.verdict.estimators import GUESS
+from transfermap.verdict.posterior import Scores, posterior
+from transfermap.verdict.rows import LEADING
+from transfermap.verdict.update import Normal, beliefs, combined, foreseen, labels_needed, updated
 from transfermap.words import Note
 
 FEW = 30
+_NO_RIVALS = {"sourceonly", *GUESS.values()}
+_GAIN = ("gain", "gain_low", "gain_high")
 
 
 def target_truth(values: pd.Series[Any], record: Mapping[str, Any]) -> tuple[Array, Array]:
@@ -36,8 +42,14 @@ def target_truth(values: pd.Series[Any], record: Mapping[str, Any]) -> tuple[Arr
     return text[there], there
 
 
-def verify(record: Mapping[str, Any], told: Mapping[str, Array], labels: Array) -> dict[str, Any]:
-    """Score every method of a run on labelled target rows.
+def verify(
+    record: Mapping[str, Any],
+    told: Mapping[str, Array],
+    labels: Array,
+    target: Mapping[str, Array] | None = None,
+    proposed: bool = False,
+) -> dict[str, Any]:
+    """Score every method of a run on labelled target rows, and say what follows for the verdict.
 
     Parameters
     ----------
@@ -47,28 +59,89 @@ def verify(record: Mapping[str, Any], told: Mapping[str, Array], labels: Array) 
         Predictions for the labelled rows.
     labels : ndarray of shape (n,)
         Their true labels, spelled as the predictions are.
+    target : mapping of method key to array of shape (N,), default=None
+        Predictions for all target rows; None: they are not known.
+    proposed : bool
+        Whether the rows are among those that the run proposed, and count as they were drawn; otherwise they are a
+        simple random sample of the target.
 
     Returns
     -------
     dict
-        ``metric``, ``n``, ``rows`` (one a method: score and difference from source-only, with 95 % intervals),
-        ``verdict_right`` (True, False, or None where the labels do not decide it) and ``notes``.
+        ``metric``, ``n``, ``rows`` (one a method: score and difference from source-only on all target rows, with 95 %
+        intervals, and ``posterior``, see :func:`transfermap.verdict.update.beliefs`), ``verdict_right`` (True, False,
+        or None where the labels do not decide it), ``updated`` (the verdict that labels and what was foreseen support
+        now; None where there is no method but source-only) and ``notes``.
     """
     kind = record["task"]["kind"]
     metric = "accuracy" if kind == "classification" else "r2"
-    if kind == "classification":
-        told = {key: p.astype(str).astype(object) for key, p in told.items()}
-    rows = [_row(entry, told, labels, metric) for entry in record["leaderboard"] if entry["method"] in told]
+    lines = [line for line in record["leaderboard"] if line["method"] in told]
+    told = _comparable({line["method"]: told[line["method"]] for line in lines}, kind)
+    leaders = leading(record, told)
+    scores = posterior(told, labels, leaders, kind, None if target is None else _comparable(target, kind))
+    base = list(told).index("sourceonly")
+    rows = [
+        _estimated(line, scores, j, base) if proposed else _row(line, told, labels, metric)
+        for j, line in enumerate(lines)
+    ]
+    left = record["task"].get("n_target", np.inf) - len(labels)
+    now = _update(rows, lines, scores.drawn, leaders, len(labels), left)
     right, why = _right(record, {r["method"]: r for r in rows})
-    notes = [why, *_few(len(labels)), *_unknown(record, labels)]
+    notes = [why, *_few(len(labels)), *_drawn(record, proposed), *_unknown(record, labels)]
     return {
         "score": metric,
         "metric": metric,
         "n": len(labels),
         "rows": rows,
         "verdict_right": right,
+        "updated": now,
         "notes": [n.to_dict() for n in notes],
     }
+
+
+def _comparable(told: Mapping[str, Array], kind: str) -> dict[str, Array]:
+    return {k: p.astype(str).astype(object) if kind == "classification" else p for k, p in told.items()}
+
+
+def leading(record: Mapping[str, Any], told: Mapping[str, Array]) -> list[str]:
+    """The candidates that led before there were labels: those whose rows were proposed, or first on the leaderboard."""
+    named = record.get("label_design", {}).get("leaders")
+    if named is None:
+        order = sorted(record["leaderboard"], key=lambda line: line["role"] == "baseline")
+        named = [record["verdict"]["method"], *(line["method"] for line in order)]
+    return [key for key in dict.fromkeys(named) if key in told and key not in _NO_RIVALS][:LEADING]
+
+
+def _update(
+    rows: list[dict[str, Any]],
+    lines: Sequence[Mapping[str, Any]],
+    drawn: Array,
+    leaders: Sequence[str],
+    n: int,
+    left: float,
+) -> dict[str, Any] | None:
+    """The updated verdict; each method's row is given its posterior. Guessing is no method, and has none."""
+    base = next(j for j, row in enumerate(rows) if row["method"] == "sourceonly")
+    rivals = [j for j, row in enumerate(rows) if row["method"] not in _NO_RIVALS]
+    if not leaders:
+        return None
+    alone = [drawn[:, j] - drawn[:, base] for j in rivals]
+    gains = [combined(gain, foreseen(lines[j])) for j, gain in zip(rivals, alone, strict=True)]
+    found, base_best = beliefs(np.column_stack(gains))
+    for j, mine, both, belief in zip(rivals, alone, gains, found, strict=True):
+        rows[j]["posterior"] = belief | {"needs": labels_needed(Normal.of(both), Normal.of(mine), n)}
+    return updated([rows[j] for j in rivals], leaders, base_best, left)
+
+
+def _estimated(line: Mapping[str, Any], scores: Scores, j: int, base: int) -> dict[str, Any]:
+    """Score and gain on all target rows, from labels on rows that were drawn stratum by stratum."""
+    row: dict[str, Any] = {key: line[key] for key in ("method", "name", "role")}
+    own, gain = scores.drawn[:, j], scores.drawn[:, j] - scores.drawn[:, base]
+    points = (scores.point[j], scores.point[j] - scores.point[base])
+    for parts, point, drawn in zip((("value", "low", "high"), _GAIN), points, (own, gain), strict=True):
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        row |= zip(parts, map(float, (point, min(low, point), max(high, point))), strict=True)
+    return row
 
 
 def _row(entry: Mapping[str, Any], told: Mapping[str, Array], labels: Array, metric: Any) -> dict[str, Any]:
@@ -113,6 +186,10 @@ def _right(record: Mapping[str, Any], rows: Mapping[str, dict[str, Any]]) -> tup
 
 def _few(n: int) -> list[Note]:
     return [Note("verify.few", "warn", {"n": n})] if n < FEW else []
+
+
+def _drawn(record: Mapping[str, Any], proposed: bool) -> list[Note]:
+    return [Note("verify.weighted", "info", {"n": record["task"]["n_target"]})] if proposed else []
 
 
 def _unknown(record: Mapping[str, Any], labels: Array) -> list[Note]:

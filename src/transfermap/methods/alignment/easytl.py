@@ -67,6 +67,7 @@ def class_means(Z: Array, codes: Array, n_classes: int) -> Array:
         reference="Wang, Chen, Yu, Huang and Yang, Easy Transfer Learning by Exploiting Intra-domain Structures, IEEE "
         "ICME 2019",
         doi="10.48550/arXiv.1904.01376",
+        by_default=True,
         toy="site_offsets",
     )
 )

@@ -110,6 +110,7 @@ def weighted_factor(ys: Array, guess: Array, n_classes: int, mu: float) -> Array
         reference="Wang, Feng, Chen, Yu, Huang and Yu, Visual Domain Adaptation with Manifold Embedded Distribution "
         "Alignment, ACM Multimedia 2018",
         doi="10.1145/3240508.3240512",
+        by_default=True,
         toy="class_shift",
     )
 )

@@ -34,6 +34,7 @@ from transfermap.roles import Adapter
         ),
         reference="Gong, Shi, Sha and Grauman, Geodesic Flow Kernel for Unsupervised Domain Adaptation, IEEE CVPR 2012",
         doi="10.1109/CVPR.2012.6247911",
+        by_default=True,
         toy="subspace_shift",
     )
 )

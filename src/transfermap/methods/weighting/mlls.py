@@ -113,6 +113,7 @@ def likely_weights(Ps: Array, truth: Array, Pt: Array, how: Calibration) -> Arra
         "Probabilities, Neural Computation 14(1), 2002",
         doi="10.1162/089976602753284446",
         neutral={"gamma": 0.0},
+        by_default=True,
         toy="prevalence_shift",
     )
 )

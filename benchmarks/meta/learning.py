@@ -1,0 +1,186 @@
+"""Draw the lines of the foresight through the meta-benchmark's evidence, and judge them by leave-one-dataset-out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm
+
+from transfermap.verdict.decide import Setting, Standing, Verdict, decide
+from transfermap.verdict.foresight import Foreseen, Foresight, Line
+from transfermap.verdict.together import KEY
+from transfermap.words import Note
+
+Record = dict[str, Any]
+PENALTY = 0.1
+# a gain beyond this counts as this: no single task is to bend the line
+LIMIT = 0.1
+HARM = -0.01
+MOST_HARM = 0.02
+LEASTS = tuple(k / 50 for k in range(2, 26))
+SHARPNESS = np.arange(0.2, 4.01, 0.1)
+REACH = 1.6448536
+
+
+def line(X: list[dict[str, float]], y: np.ndarray, w: np.ndarray, spread: float) -> Line:
+    """Weighted ridge regression on standardised traits; a trait that a row lacks counts as an average one."""
+    names = sorted({name for row in X for name in row})
+    table = np.array([[row.get(name, np.nan) for name in names] for row in X])
+    there = ~np.isnan(table)
+    share = w[:, None] * there
+    mean = np.nansum(share * np.nan_to_num(table), axis=0) / share.sum(axis=0)
+    apart = np.where(there, table - mean, 0.0)
+    scale = np.sqrt((w @ apart**2) / w.sum()) + 1e-9
+    Z, start = apart / scale, float(np.average(y, weights=w))
+    A = Z.T @ (w[:, None] * Z) + PENALTY * w.sum() * np.eye(len(names))
+    weight = np.linalg.solve(A, Z.T @ (w * (y - start)))
+    low, high = np.nanmin(table, axis=0), np.nanmax(table, axis=0)
+    columns = {"mean": mean, "scale": scale, "weight": weight, "low": low, "high": high}
+    terms = {name: {k: float(v[i]) for k, v in columns.items()} for i, name in enumerate(names)}
+    return Line(start, spread, terms)
+
+
+def fitted(
+    records: list[Record], spreads: tuple[float, float] = (0.0, 0.0), last: tuple[float, float] = (1.0, 1.0)
+) -> Foresight:
+    """Both lines through all records; every data set weighs as the root of its number of tasks."""
+    moved = [r for r in records if KEY in r["rows"] and r["rows"][KEY]["changed"] > 0]
+    changed = np.array([r["rows"][KEY]["changed"] for r in moved])
+    gains = np.clip([gain(r, r["rows"][KEY]) for r in moved], -LIMIT, LIMIT)
+    first = line([plain(r) for r in moved], gains / changed, changed * weights(moved), spreads[0])
+    levels = [r["levels"] for r in records]
+    truth = np.array([r["rows"]["sourceonly"]["truth"] for r in records])
+    second = line(levels, truth, weights(records), spreads[1])
+    return Foresight(first, second, *last, len(records), len({r["dataset"] for r in records}))
+
+
+def weights(records: list[Record]) -> np.ndarray:
+    """One over the root of how many tasks there are of the data set."""
+    many = Counter(r["dataset"] for r in records)
+    return np.array([many[r["dataset"]] ** -0.5 for r in records])
+
+
+def plain(record: Record) -> dict[str, float]:
+    """The traits of all methods together."""
+    return {name: x for name, x in record["rows"][KEY]["traits"].items() if name != KEY}
+
+
+def gain(record: Record, row: dict[str, Any]) -> float:
+    """What a candidate scores above source-only."""
+    return float(row["truth"] - record["rows"]["sourceonly"]["truth"])
+
+
+def left_out(records: list[Record], make: Callable[[list[Record]], Any]) -> Iterator[tuple[Any, list[Record]]]:
+    """For each data set, what ``make`` makes of the other ones' records, and its own."""
+    for name in sorted({r["dataset"] for r in records}):
+        yield make([r for r in records if r["dataset"] != name]), [r for r in records if r["dataset"] == name]
+
+
+def calibrated(records: list[Record]) -> Foresight:
+    """The lines with the spread that they have on data sets they did not see, and how much they must promise.
+
+    What they must promise is the least at which no more than 2 % of the real tasks of such data sets come to harm.
+    """
+    blind = [(by, r) for by, own in left_out(records, fitted) for r in own if KEY in r["rows"]]
+    moved = [(by, r) for by, r in blind if r["rows"][KEY]["changed"] > 0]
+    told = np.array([r["rows"][KEY]["changed"] * by.gain.at(plain(r)) for by, r in moved])
+    came = np.array([gain(r, r["rows"][KEY]) for _, r in moved])
+    changed, n = np.array([[r["rows"][KEY]["changed"], r["n_target"]] for _, r in moved]).T
+    spread = covering(lambda s: np.abs(came - told) <= REACH * np.hypot(changed * s, np.sqrt(changed / n)))
+    apart = np.array([r["rows"]["sourceonly"]["truth"] - by.level.at(r["levels"]) for by, r in blind])
+    spreads = (spread, covering(lambda s: np.abs(apart) <= REACH * s))
+    steps = told / np.hypot(changed * spread, np.sqrt(changed / n))
+    sharpness = float(max(SHARPNESS, key=lambda k: likelihood(norm.cdf(k * steps), came > 0)))
+    for least in LEASTS:
+        judged = [(verdict(r, dressed(by, spreads, sharpness, least)), r) for by, r in blind if r["sort"] == "real"]
+        if np.mean([taken(r, v) < HARM for v, r in judged]) <= MOST_HARM:
+            break
+    return fitted(records, spreads, (sharpness, least))
+
+
+def likelihood(chance: np.ndarray, came: np.ndarray) -> float:
+    """Log-likelihood of what came, by chances that are never quite 0 or 1."""
+    p = np.clip(chance, 0.01, 0.99)
+    return float(np.log(np.where(came, p, 1 - p)).sum())
+
+
+def dressed(by: Foresight, spreads: tuple[float, float], sharpness: float, least: float) -> Foresight:
+    """The same lines with other spreads, sharpness and promise."""
+    lines = (Line(x.start, spread, x.terms) for x, spread in zip((by.gain, by.level), spreads, strict=True))
+    return Foresight(*lines, sharpness, least, by.tasks, by.sets)
+
+
+def covering(inside: Callable[[float], np.ndarray], share: float = 0.9) -> float:
+    """The least spread, to a thousandth, at which the intervals hold so large a share of the truth."""
+    return next((s for s in np.arange(0.001, 2, 0.001) if inside(s).mean() >= share), 2.0)
+
+
+def expected(record: Record, by: Foresight) -> dict[str, Foreseen]:
+    """What is foreseen, as ``foresee`` has it."""
+    if KEY not in record["rows"] or not (by.level.knows(record["levels"]) and by.gain.knows(plain(record))):
+        return {}
+    told, still = plain(record), {**plain(record), "changed": 0.0}
+    return {key: by.of(x, record["levels"], record["n_target"]) for key, x in ((KEY, told), ("sourceonly", still))}
+
+
+def verdict(record: Record, by: Foresight) -> Verdict:
+    """The verdict; where nothing is foreseen, the votes'."""
+    foreseen, scene = expected(record, by), record["setting"]
+    if not foreseen:
+        return Verdict(*record["voted"], (), False)
+    stands = {
+        key: Standing({}, {}, tuple(Note(code) for code in row["vetoes"]))
+        for key, row in record["rows"].items()
+        if key != "sourceonly"
+    }
+    setting = Setting(scene["auc"], scene["auc_low"], scene["only_shares"], ())
+    return decide(stands, setting, record["learnable"], foreseen=foreseen, least=by.least)
+
+
+def taken(record: Record, told: Verdict) -> float:
+    """What following a verdict gains."""
+    return gain(record, record["rows"][told.method]) if told.answer == "use" else 0.0
+
+
+def learn(records: list[Record], path: Path) -> None:
+    """Write the foresight as a file to read."""
+    records = [r for r in records if r["kind"] == "classification"]
+    by = calibrated(records)
+    text = [
+        "# What evidence was worth on the meta-benchmark; made by: python benchmarks/verdict.py learn",
+        "# value = start + sum of weight * (trait - mean) / scale; traits are gains over source-only, or the scene",
+        f"tasks = {by.tasks}",
+        f"sets = {by.sets}",
+        f"sharpness = {by.sharpness:.2f}",
+        f"least = {by.least}",
+        *table("gain", by.gain),
+        *table("level", by.level),
+    ]
+    path.write_text("\n".join(text) + "\n", encoding="utf8")
+    print(f"{path}: {by.tasks} tasks, {by.sets} data sets, spread {by.gain.spread:.3f}, least {by.least}")
+
+
+def table(name: str, drawn: Line) -> Iterator[str]:
+    """A line as TOML."""
+    yield from ("", f"[{name}]", f"start = {drawn.start:.6f}", f"spread = {drawn.spread:.4f}", "", f"[{name}.terms]")
+    for trait, term in drawn.terms.items():
+        yield f"{trait} = {{ " + ", ".join(f"{k} = {v:.6f}" for k, v in term.items()) + " }"
+
+
+def show(records: list[Record]) -> None:
+    """Every figure that the issue asks for."""
+    from verdict_tables import tables
+
+    classes = [r for r in records if r["kind"] == "classification"]
+    judged = [(r, by) for by, own in left_out(classes, calibrated) for r in own]
+    for text in tables(judged, [r for r in records if r["kind"] == "regression"]):
+        print(text)
+
+
+def means(values: Iterable[float]) -> float:
+    """The mean in percent."""
+    return 100 * float(np.mean(list(values)))
