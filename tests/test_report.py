@@ -281,7 +281,7 @@ def test_the_evidence_plot_shows_the_recorded_gains_and_intervals() -> None:
     record, _ = sample_record()
     figure = evidence_plot(record)
     rows = [r for r in record["leaderboard"] if "gain" in r.get("evidence", {}).get("importance", {})]
-    assert [ax.get_title(loc="left") for ax in figure.axes] == ["Weighted score", "Reverse score", "Clear and varied"]
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["Weighted", "Reverse", "Clear"]
     for ax, validator in zip(figure.axes, ("importance", "reverse", "infomax"), strict=True):
         seen = [r["evidence"][validator] for r in rows]
         drawn = sorted(offsets(ax, "^") + offsets(ax, "o") + offsets(ax, "v"))
