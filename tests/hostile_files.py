@@ -106,7 +106,7 @@ BYTES: dict[str, tuple[str, bytes, tuple[str, ...]]] = {
     "pickle as npz": ("x.npz", pickle.dumps(Bomb()), ("x.npz", "npz")),
     "npz with two matrices": ("x.npz", npz(one=X, two=X, churned=Y), ("x.npz", "one", "two")),
     "npz with nothing": ("x.npz", npz(), ("x.npz", "nothing")),
-    "npz with a cube": ("x.npz", npz(X=np.zeros((3, 4, 5)), churned=Y), ("x.npz", "3x4x5")),
+    "npz of five axes": ("x.npz", npz(X=np.zeros((3, 4, 5, 1, 1)), churned=Y), ("x.npz", "3x4x5x1x1")),
     "npz of complex numbers": ("x.npz", npz(X=X * 1j, churned=Y), ("x.npz", "complex")),
     "noise as mat": ("x.mat", b"MATLAB 5.0 MAT-file, but nothing of the kind" * 9, ("x.mat", "cannot be read")),
     "hdf5 cut off": ("x.mat", b"\x89HDF\r\n\x1a\n" + bytes(40), ("x.mat", "cannot be read")),

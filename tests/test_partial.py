@@ -17,6 +17,7 @@ from transfermap.report.trainingplot import training_plot
 from transfermap.verdict.decide import Verdict
 from transfermap.verdict.domains import Domains
 from transfermap.verdict.evidence import Candidate
+from transfermap.verdict.judge import Judgement
 from transfermap.verdict.record import curves, maps
 
 SEEDS = (1000, 1001, 1002)
@@ -129,7 +130,7 @@ def test_the_report_draws_the_weights_of_source_rows():
     model = find("iwan")().fit(X, y, sample_domain=d)
     candidate = Candidate("iwan", "IWAN", "method", find("iwan")(), None, model=type("", (), {"adapter_": model})())
     data = Domains(toy.Xs, toy.ys, toy.Xt, np.zeros(100, int), None, "classification")
-    arrays = maps([candidate], Verdict("use", "iwan", (), False), {}, data, 0)
+    arrays = maps([candidate], Judgement({}, {}, True, Verdict("use", "iwan", (), False)), data, 0)
     np.testing.assert_array_equal(arrays["weights"], model.source_weights(toy.Xs))
     assert arrays["weights"].std() > 0.05
     assert weights_plot(arrays).axes

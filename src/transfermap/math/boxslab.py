@@ -17,6 +17,7 @@ from transfermap.math.linalg import Array
 
 Solver = Callable[[Array], Array]
 _RIDGE = 1e-8
+_ASTRAY = 1e3
 
 
 class BoxSlab(NamedTuple):
@@ -74,16 +75,19 @@ def minimize_quadratic(problem: Quadratic, c: Array, within: BoxSlab, tol: float
     Nocedal and Wright, Numerical Optimization, 2nd ed., Springer 2006, section 16.6. doi:10.1007/978-0-387-40065-5
     """
     n = len(c)
-    b, error = np.ones(n), np.inf
+    b, best = np.ones(n), (np.ones(n), np.inf)
     slack = within.slack(b)
     force = np.abs(problem.times(b) - c).max() / slack
     for _ in range(max_iter):
         stationary = problem.times(b) - c + _pushed(force)
         error = max(float(slack @ force), n * float(np.abs(stationary).max()))
-        if error <= tol:
+        if error < best[1]:
+            best = b, error
+        # beyond what rounding leaves of the steps they lead away again
+        if error <= tol or error > _ASTRAY * best[1]:
             break
         b, slack, force = _newton(problem, b, slack, force, stationary)
-    return b, error
+    return best
 
 
 def _newton(problem: Quadratic, b: Array, slack: Array, force: Array, stationary: Array) -> tuple[Array, Array, Array]:

@@ -102,9 +102,9 @@ class Line:
 class Foresight:
     """The two lines: of the net share of changed predictions that come right, and of source-only's score.
 
-    The chance of a gain is ``Phi(sharpness * gain / error)``, fitted to how often there was one. Adapting is recommended
-    where at least ``least`` of the changed predictions should come right, net. ``tasks`` and ``sets`` say on how many
-    tasks of how many data sets all of it rests.
+    The chance of a gain is ``Phi(sharpness * gain / error)``, fitted to how often there was one. Adapting is
+    recommended where at least ``least`` of the changed predictions should come right, net. ``tasks`` and ``sets`` say
+    on how many tasks of how many data sets all of it rests.
     """
 
     gain: Line
