@@ -309,6 +309,18 @@ def test_where_what_wins_does_not_adapt_it_is_said(key, said):
     assert in_words(notes)
 
 
+@pytest.mark.parametrize(("others", "said"), [([], True), (["erm"], False)])
+def test_a_net_asked_for_alone_is_said_to_prove_nothing_of_transfer(others, said):
+    told = {key: np.array(["a", "b"]) for key in ("sourceonly", "dann", *others)}
+    standings = {"dann": stands(key="dann")}
+    verdict = SimpleNamespace(answer="unknown", method="sourceonly", reasons=(), risk=True)
+    field = [made("dann"), *map(made, others), BASE]
+    record = spoken(Judgement(standings, {}, True, verdict), "dann", "dann", field, told, 5)
+    notes = [Note(**r) for r in record["reasons"]]
+    assert ("verdict.net_alone" in codes(notes)) == said
+    assert in_words(notes)
+
+
 def test_who_abstains_is_not_counted():
     apart = SHIFTED._replace(auc=1.0)
     said = decide({"coral": stands(apart, **GOOD)}, apart, learnable=True)

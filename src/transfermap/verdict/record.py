@@ -110,6 +110,8 @@ def spoken(
         reasons += [*standings[model].vetoes, *_harm(next(c for c in candidates if c.key == model), judged)]
     if verdict.answer == "use" and card_of(verdict.method).family == "baseline":
         reasons.append(Note("verdict.no_transfer", "warn", {"method": names[verdict.method]}))
+    if model in standings and "torch" in card_of(model).needs and "erm" not in names:
+        reasons.append(Note("verdict.net_alone", "warn", {"method": names[model]}))
     changed = float(np.mean(told[model] != told["sourceonly"])) if model in told else 0.0
     if verdict.answer == "use" and told[model].dtype.kind != "f" and changed > 0.3:
         reasons.append(Note("verdict.changes_much", "warn", {"method": names[model], "share": changed}))
