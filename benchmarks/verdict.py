@@ -32,12 +32,12 @@ sys.path += [str(Path(__file__).parent / "meta")]
 from transfermap.data.labels import as_labels
 from transfermap.data.task import Task
 from transfermap.verdict.check import first_look
-from transfermap.verdict.decide import decide, standing
+from transfermap.verdict.decide import decide
 from transfermap.verdict.domains import Domains, draw_size, encode
-from transfermap.verdict.evidence import Candidate, fit_all, gather, interval, paired, steadiness
+from transfermap.verdict.evidence import Candidate, fit_all, gather, steadiness
 from transfermap.verdict.foresight import Facts, levels, traits
 from transfermap.verdict.investigate import line_up
-from transfermap.verdict.judge import predicted_shares, separates
+from transfermap.verdict.judge import judge
 
 # the votes on numbers need three at least; classes are judged by what is foreseen
 RESAMPLES = {"classification": 2, "regression": 5}
@@ -76,12 +76,11 @@ def judged(candidates: list[Candidate], data: Domains, look: Any, truth: Any) ->
     """The part of a record that comes from the evidence, and the truth beside it."""
     alive = {c.key: c for c in candidates if c.status == "ok" and c.model is not None}
     told = {key: c.model.predict(data.Xt) for key, c in alive.items()}
-    base, floor = alive["sourceonly"], next(c for c in candidates if c.guesses)
-    facts, setting = Facts(look.auc["value"], look.only_shares), look.setting
-    rivals = {key: c for key, c in alive.items() if c is not base and not c.guesses}
-    stands = {k: standing(c, base, setting, list(predicted_shares(told[k], data).values())) for k, c in rivals.items()}
-    learnable = interval(paired(base, floor, "source"))["low"] > 0 or separates(base, data)
-    voted = decide(stands, setting, learnable, RESAMPLES[data.kind])
+    base, facts, setting = alive["sourceonly"], Facts(look.auc["value"], look.only_shares), look.setting
+    resamples = RESAMPLES[data.kind]
+    stands, _, learnable, _ = judge(candidates, data, setting, told, resamples)
+    voted = decide(stands, setting, learnable, resamples)
+    rivals = {key: alive[key] for key in stands}
     rows = {}
     for key, c in ({base.key: base} | rivals).items():
         changed = float(np.mean(told[key] != told[base.key]))

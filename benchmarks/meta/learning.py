@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import norm
 
 from transfermap.verdict.decide import Setting, Standing, Verdict, decide
-from transfermap.verdict.foresight import Foreseen, Foresight, Line
+from transfermap.verdict.foresight import REACH, Foreseen, Foresight, Line
 from transfermap.verdict.together import KEY
 from transfermap.words import Note
 
@@ -23,7 +23,6 @@ HARM = -0.01
 MOST_HARM = 0.02
 LEASTS = tuple(k / 50 for k in range(2, 26))
 SHARPNESS = np.arange(0.2, 4.01, 0.1)
-REACH = 1.6448536
 
 
 def line(X: list[dict[str, float]], y: np.ndarray, w: np.ndarray, spread: float) -> Line:
@@ -121,10 +120,8 @@ def covering(inside: Callable[[float], np.ndarray], share: float = 0.9) -> float
 
 def expected(record: Record, by: Foresight) -> dict[str, Foreseen]:
     """What is foreseen, as ``foresee`` has it."""
-    if KEY not in record["rows"] or not (by.level.knows(record["levels"]) and by.gain.knows(plain(record))):
-        return {}
-    told, still = plain(record), {**plain(record), "changed": 0.0}
-    return {key: by.of(x, record["levels"], record["n_target"]) for key, x in ((KEY, told), ("sourceonly", still))}
+    found = by.both(plain(record), record["levels"], record["n_target"]) if KEY in record["rows"] else None
+    return {} if found is None else dict(zip(("sourceonly", KEY), found, strict=True))
 
 
 def verdict(record: Record, by: Foresight) -> Verdict:

@@ -39,7 +39,7 @@ GAINS = (
 )
 LEVELS = ("source", "importance", "thresholded", "confidences", "consensus")
 BEYOND = 2
-_REACH = float(norm.ppf(0.95))
+REACH = float(norm.ppf(0.95))
 
 
 class Facts(NamedTuple):
@@ -120,11 +120,17 @@ class Foresight:
         net, error = self.gain.at(traits), self.error(changed, n)
         gain = changed * net
         base = self.level.at(level)
-        reach, whole = _REACH * error, _REACH * float(np.hypot(error, self.level.spread))
+        reach, whole = REACH * error, REACH * float(np.hypot(error, self.level.spread))
         low, high = np.clip([gain - reach, gain + reach], -changed, changed)
         score, least, most = np.clip([base + gain, base + gain - whole, base + gain + whole], 0, 1)
         better = float(norm.cdf(self.sharpness * gain / error)) if error else 0.0
         return Foreseen(gain, float(low), float(high), float(score), float(least), float(most), better, net)
+
+    def both(self, traits: Mapping[str, float], level: Mapping[str, float], n: int) -> tuple[Foreseen, Foreseen] | None:
+        """What to expect of source-only, and of a candidate; None where the traits look like nothing known."""
+        if not (self.level.knows(level) and self.gain.knows(traits)):
+            return None
+        return self.of({**traits, "changed": 0.0}, level, n), self.of(traits, level, n)
 
     def error(self, changed: float, n: int) -> float:
         """How far the line errs, and the chance that lies in the changed rows themselves, as a standard deviation."""
@@ -178,9 +184,5 @@ def foresee(
     by : Foresight, default=None
         None: the one that comes with the package.
     """
-    by, level = by or shipped(), levels(base, facts)
-    found = traits(together, base, facts, changed)
-    if not (by.level.knows(level) and by.gain.knows(found)):
-        return {}
-    still = {**found, "changed": 0.0}
-    return {base.key: by.of(still, level, n), together.key: by.of(found, level, n)}
+    found = (by or shipped()).both(traits(together, base, facts, changed), levels(base, facts), n)
+    return {} if found is None else dict(zip((base.key, together.key), found, strict=True))

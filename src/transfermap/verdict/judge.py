@@ -54,7 +54,7 @@ def judge(
     base, floor = _base(candidates), next(c for c in candidates if c.guesses)
     rivals = [c for c in candidates if c.status == "ok" and c is not base and not c.guesses]
     standings = {c.key: standing(c, base, setting, list(predicted_shares(told[c.key], data).values())) for c in rivals}
-    learnable = interval(paired(base, floor, "source"))["low"] > 0 or separates(base, data)
+    learnable = interval(paired(base, floor, "source"))["low"] > 0 or _separates(base, data)
     together = next((c for c in rivals if c.joins), None)
     foreseen = {}
     if data.kind == "classification" and together is not None and len(rivals) > CROWD:
@@ -76,7 +76,7 @@ def _base(candidates: list[Candidate]) -> Candidate:
     return base
 
 
-def separates(base: Candidate, data: Domains) -> bool:
+def _separates(base: Candidate, data: Domains) -> bool:
     """With rare classes a good model may still guess the majority; balanced accuracy shows what it has learned."""
     if data.kind == "regression":
         return False
