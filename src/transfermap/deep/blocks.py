@@ -175,3 +175,21 @@ class Critics(nn.Module):
         for at, (a, b) in enumerate(zip(self.maps, self.shifts, strict=True)):
             x = torch.baddbmm(b, torch.relu(x) if at else x, a)
         return x[..., 0]
+
+
+class Scaling(nn.Module):
+    """Pictures (n, 3, h, w) of bytes, or of numbers from 0 to 255, as a pretrained net wants them.
+
+    ``mean`` and ``spread`` are of its pictures, a colour each, where 255 counts as one.
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, mean: Sequence[float], spread: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", 255 * torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("spread", 255 * torch.tensor(spread).view(3, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.to(self.mean.dtype) - self.mean) / self.spread
