@@ -78,7 +78,7 @@ _PROVIDERS: dict[str, Provider] = {}
 def provides(
     name: str, kind: Kind, *needs: str, extra: str = "", open: bool = False
 ) -> Callable[[Callable[..., Backbone]], Callable[..., Backbone]]:
-    """Register a function that makes a backbone, ``make(weights)``; of an open name, ``make(rest of the name, weights)``.
+    """Register a function that makes a backbone: ``make(weights)``, or ``make(rest of the name, weights)`` if open.
 
     ``needs`` are the packages that it imports, ``extra`` says what to install for them.
     """

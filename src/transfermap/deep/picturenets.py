@@ -1,4 +1,4 @@
-"""Backbones for pictures: nets that were trained on ImageNet, from packages that carry weights, timm and torchvision."""
+"""Backbones for pictures, trained on ImageNet: from packages that carry weights, from timm and from torchvision."""
 
 from __future__ import annotations
 
