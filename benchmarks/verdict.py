@@ -130,16 +130,17 @@ def gather_all(arguments: argparse.Namespace) -> None:
 
 
 def drawn(tasks: list[Any], most: int) -> list[int]:
-    """Numbers of the tasks in a random order, at most ``most`` real ones of a data set; always the same."""
+    """Numbers of the tasks in a random order, at most ``most`` real ones of a data set; then those that drift."""
     taken: dict[str, int] = {}
     chosen = []
-    for i in np.random.default_rng(0).permutation(len(tasks)):
+    drift = [i for i, task in enumerate(tasks) if task.sort.endswith("drift")]
+    for i in np.random.default_rng(0).permutation(len(tasks) - len(drift)):
         if tasks[i].sort == "real":
             taken[tasks[i].dataset] = taken.get(tasks[i].dataset, 0) + 1
             if taken[tasks[i].dataset] > most:
                 continue
         chosen.append(int(i))
-    return chosen
+    return chosen + drift
 
 
 def read(paths: list[Path]) -> list[dict[str, Any]]:

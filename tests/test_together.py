@@ -8,7 +8,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
 
 import transfermap as tm
-from transfermap.verdict.together import KEY, Together, card_of, joint, outputs
+from transfermap.verdict.joined import card_of
+from transfermap.verdict.together import KEY, Together, joint, outputs
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 3))

@@ -15,6 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from drifted import drifted_tasks
 from folder import folder_tasks
 from packaged import TABLES, largest, packaged_tasks
 from sklearn.decomposition import PCA
@@ -30,7 +31,7 @@ LEAST = {"classification": 0.03, "regression": 0.1}
 
 
 def all_tasks(data_dir: Path | str | None = None) -> list[MetaTask]:
-    """Real tasks, then those spoiled on purpose; nothing is loaded yet.
+    """Real tasks, then those that are spoiled and those that drift, on purpose; nothing is loaded yet.
 
     Raises
     ------
@@ -38,7 +39,7 @@ def all_tasks(data_dir: Path | str | None = None) -> list[MetaTask]:
         If no data folder is named.
     """
     real = [*folder_tasks(data_folder(data_dir)), *packaged_tasks()]
-    return [*real, *spoiled_tasks(real)]
+    return [*real, *spoiled_tasks(real), *drifted_tasks(real)]
 
 
 def learned(task: Loaded, most: int = 1000, widest: int = 100) -> tuple[float, float]:

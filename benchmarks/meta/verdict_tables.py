@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
-from learning import HARM, Record, expected, gain, means, taken, verdict
+from learning import HARM, Record, calibrated, expected, gain, left_out, means, taken, verdict
 
 from transfermap.verdict.decide import Verdict
-from transfermap.verdict.foresight import Foresight
+from transfermap.verdict.foresight import GAINS, LEVELS, Foresight
+from transfermap.verdict.joined import JOINED
 
 Judged = list[tuple[Record, Foresight]]
 
@@ -20,8 +22,10 @@ def tables(judged: Judged, numbers: list[Record]) -> Iterator[str]:
     yield f"{len(real)} real tasks of {len({r['dataset'] for r, _ in real})} data sets, leave-one-dataset-out"
     yield from scores(real)
     yield from harm(real)
-    yield from must_not([(r, by) for r, by in judged if r["sort"] != "real"])
-    yield from calibration(judged)
+    yield from must_not([(r, by) for r, by in judged if r["sort"] != "real" and not r["sort"].endswith("drift")])
+    yield from drift([(r, by) for r, by in judged if r["sort"].endswith("drift")])
+    yield from calibration([(r, by) for r, by in judged if not r["sort"].endswith("drift")])
+    yield from ablations([r for r, _ in judged])
     yield from by_votes("regression, by votes", numbers)
 
 
@@ -73,6 +77,18 @@ def must_not(judged: Judged) -> Iterator[str]:
         yield f"  {sort:26}{sum(v.answer != 'use' for _, v in own)} of {len(own)}  {told}"
 
 
+def drift(judged: Judged) -> Iterator[str]:
+    """What is said of instruments that drift, which no line has seen."""
+    yield "\ndrift of instruments, made on real tables; not learned from"
+    for sort in sorted({r["sort"] for r, _ in judged}):
+        own = [(r, verdict(r, by)) for r, by in judged if r["sort"] == sort]
+        said = ", ".join(f"{a} {sum(v.answer == a for _, v in own)}" for a in ("use", "unknown", "stay"))
+        best = means(max(gain(r, row) for row in r["rows"].values()) for r, _ in own)
+        missed = max((gain(r, r["rows"][k]) for r, v in own if v.answer == "stay" for k in JOINED), default=0.0)
+        came = means(taken(r, v) for r, v in own)
+        yield f"  {sort:14}{said}; gain {came:+.1f} of {best:+.1f}; at most {100 * missed:.1f} missed by staying"
+
+
 def calibration(judged: Judged) -> Iterator[str]:
     """How often the truth lies in the 90 % intervals, and what the probabilities of a gain are worth."""
     pairs = [(f, r, r["rows"][k]) for r, by in judged for k, f in expected(r, by).items() if k != "sourceonly"]
@@ -89,6 +105,45 @@ def calibration(judged: Judged) -> Iterator[str]:
         if here.any():
             seen = f"{here.sum():4} candidates, {100 * came[here].mean():.0f}% gain"
             yield f"  chance {low:.1f} to {min(high, 1):.1f}: {seen}"
+
+
+def ablations(records: list[Record]) -> Iterator[str]:
+    """What the verdict gains where one thing less is looked at, or by a plainer rule."""
+    yield f"\n{'the verdict, leave-one-dataset-out':44}{'gain':>8}{'harm':>8}{'used':>6}"
+    yield _ablation("as it is", records, lambda r: r)
+    for name in sorted({*GAINS, *LEVELS, "steadiness", "auc", "only_shares"}):
+        yield _ablation(f"without {name}", records, partial(without, name=name))
+    for key in JOINED:
+        yield _ablation(f"only {key} is judged", records, partial(only, key=key))
+    real = [r for r in records if r["sort"] == "real"]
+    yield _plain("by the rule of votes", [taken(r, Verdict(*r["voted"], (), False)) for r in real], real)
+    for key in JOINED:
+        yield _plain(f"{key}, always", [gain(r, r["rows"][key]) if key in r["rows"] else 0.0 for r in real], real)
+
+
+def _ablation(title: str, records: list[Record], change: Callable[[Record], Record]) -> str:
+    changed = [change(r) for r in records]
+    real = [(r, by) for by, own in left_out(changed, calibrated) for r in own if r["sort"] == "real"]
+    return _plain(title, [taken(r, verdict(r, by)) for r, by in real], [r for r, _ in real])
+
+
+def _plain(title: str, gains: list[float], records: list[Record]) -> str:
+    used = sum(g != 0 for g in gains)
+    return f"{title:44}{means(gains):+8.2f}{means(g < HARM for g in gains):7.1f}%{used:6}"
+
+
+def without(record: Record, name: str) -> Record:
+    """A record in which nobody looked at one trait."""
+    rows = {
+        key: row | {"traits": {k: x for k, x in row["traits"].items() if k not in (name, f"base_{name}")}}
+        for key, row in record["rows"].items()
+    }
+    return record | {"rows": rows, "levels": {k: x for k, x in record["levels"].items() if k != name}}
+
+
+def only(record: Record, key: str) -> Record:
+    """A record in which the other candidates that are made of all methods were not tried."""
+    return record | {"rows": {k: row for k, row in record["rows"].items() if k == key or k not in JOINED}}
 
 
 def by_votes(title: str, records: list[Record]) -> Iterator[str]:

@@ -1,12 +1,12 @@
 """From evidence to a verdict: use a method, stay with source-only, or can't tell. No target label comes near here.
 
-For classes, what evidence like this was worth on many tasks (:mod:`transfermap.verdict.foresight`) decides: all methods
-together are used, if that is a gain with enough probability and no veto holds. For numbers, for few methods, and for
-data unlike all that is known, votes decide. A validator votes for a method when the method's gain over source-only,
-paired resample by resample, is above ``MARGIN`` with its whole 90 % interval above zero; it votes against it when the
-reverse holds. Importance weighting abstains where the tables do not overlap. A method is *supported* when two vote for
-it, none votes against it, and no veto holds. Among supported methods the one with the best mean rank over the
-validators is used.
+For classes, what evidence like this was worth on many tasks (:mod:`transfermap.verdict.foresight`) decides: what is
+made of all methods is used, if that is a gain with enough probability and no veto holds. For numbers, for few methods,
+and for data unlike all that is known, votes decide. A validator votes for a method when the method's gain over
+source-only, paired resample by resample, is above ``MARGIN`` with its whole 90 % interval above zero; it votes against
+it when the reverse holds. Importance weighting abstains where the tables do not overlap. A method is *supported* when
+two vote for it, none votes against it, and no veto holds. Among supported methods the one with the best mean rank over
+the validators is used.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from transfermap.measure.validators import collapsed
 from transfermap.verdict.evidence import RESAMPLES, VALIDATORS, Candidate, interval, paired, steadiness
 from transfermap.verdict.findings import ALIKE
 from transfermap.verdict.foresight import Foreseen
-from transfermap.verdict.together import card_of
+from transfermap.verdict.joined import card_of
 from transfermap.words import Note
 
 MARGIN = 0.01
@@ -29,6 +29,8 @@ NEEDED = 2
 UNSTEADY = 0.10
 APART = 0.98
 ENOUGH = 3
+# a gain that nobody misses
+LITTLE = 0.02
 
 Answer = Literal["use", "stay", "unknown"]
 
@@ -141,16 +143,23 @@ def decide(
 
 
 def _expected(told: Mapping[str, Foreseen], standings: Mapping[str, Standing], least: float) -> Verdict:
-    """By what is foreseen: the greatest gain, if it is sure enough and nothing forbids it."""
-    best = max(told, key=lambda key: (told[key].gain, key))
+    """By what is foreseen, where a gain is sure enough for one at least and nothing forbids it.
+
+    Then the one is used that may gain most: whether adapting helps can be foretold, how much far less. To stay is to
+    know that little is missed: where the intervals reach further, nobody can tell.
+    """
+    hopeful = [k for k, x in told.items() if x.gain > 0 and not standings[k].vetoes]
+    sure = any(told[k].net >= least for k in hopeful)
+    best = max(hopeful, key=lambda k: (told[k].gain_high, k)) if sure else max(told, key=lambda k: (told[k].gain, k))
     found, vetoes = told[best], standings[best].vetoes
     ends = {"low": found.gain_low, "high": found.gain_high}
     values = {"method": card_of(best).name, "gain": found.gain, **ends, "better": found.better}
-    if found.net >= least and found.gain > 0 and not vetoes:
+    if sure:
         return Verdict("use", best, (Note("verdict.foreseen", "info", values),), False)
-    if found.gain <= 0:
+    if max(told[key].gain_high for key in told) <= LITTLE:
         return Verdict("stay", "sourceonly", (Note("verdict.foreseen_none", "info", values),), True)
-    return Verdict("unknown", "sourceonly", (Note("verdict.foreseen_unsure", "warn", values), *vetoes), True)
+    code = "verdict.foreseen_unsure" if found.gain > 0 else "verdict.foreseen_worse"
+    return Verdict("unknown", "sourceonly", (Note(code, "warn", values), *vetoes), True)
 
 
 def _voted(standings: Mapping[str, Standing], setting: Setting, resamples: int) -> Verdict:

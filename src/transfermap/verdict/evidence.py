@@ -17,12 +17,14 @@ from threadpoolctl import threadpool_limits
 
 from transfermap.adapted import Adapted
 from transfermap.card import find
+from transfermap.deep.nets import sees_pictures
 from transfermap.measure.mixing import mixval
 from transfermap.measure.validators import agreement
 from transfermap.verdict.domains import HELD_OUT, Array, Domains, parts
 from transfermap.verdict.estimators import GUESS
+from transfermap.verdict.joined import JOINED
 from transfermap.verdict.scoring import Ground, Seen, chosen, consensus, ground_of, scores_of
-from transfermap.verdict.together import KEY, Together, joint, outputs
+from transfermap.verdict.together import joint, outputs
 
 VALIDATORS = ("importance", "reverse", "infomax")
 CONFIDENCE = 0.90
@@ -89,7 +91,7 @@ class Candidate:
     @property
     def joins(self) -> bool:
         """Whether it is made of the others, and has no fit of its own."""
-        return self.key == KEY
+        return self.key in JOINED
 
     def note(self, scores: dict[str, float], drawn: Array, held: tuple[Array, Array]) -> None:
         """Keep what one resample has shown."""
@@ -150,18 +152,27 @@ def gather(
 
 def _note_all(candidates: list[Candidate], data: Domains, ground: Ground) -> None:
     """Score what was seen on one resample; what joins the others is seen through them."""
-    members = [c.last for c in candidates if c.last is not None and not c.guesses]
-    if not members:
+    told = {c.key: c.last for c in candidates if c.last is not None and not c.guesses}
+    if not told:
         return
-    held, shown = joint([seen.held for seen in members]), joint([seen.shown for seen in members])
+    crowd = joint([seen.shown for seen in told.values()])
     for c in candidates:
         if c.joins:
-            with threadpool_limits(1):
-                c.last = scores_of(Seen(held, shown, {}), data.Xt[ground.shown], c.estimator, data, ground)
+            c.take(_attempt(np.inf, _look, c.method, told, c.estimator, data, ground))
+            if c.status != "ok":
+                continue
         seen = c.last
         assert seen is not None
-        scores = seen.scores | {"consensus": consensus(seen.shown, shown, data)}
+        scores = seen.scores | {"consensus": consensus(seen.shown, crowd, data)}
         c.note(scores, chosen(seen.shown, data), (data.ys[ground.part.held], chosen(seen.held, data)))
+
+
+def _look(method: Any, told: dict[str, Seen], estimator: Any, data: Domains, ground: Ground) -> Seen:
+    """One candidate that is made of the others, on one resample."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        held, shown = method.outlook(told, estimator, data, ground.part, ground.shown)
+    return scores_of(Seen(held, shown, {}), data.Xt[ground.shown], estimator, data, ground)
 
 
 def _let_go(candidates: list[Candidate], over: float, resamples: int) -> None:
@@ -182,8 +193,14 @@ def fit_all(candidates: Iterable[Candidate], data: Domains, tick: Callable[[str]
     _share_out(alive, work, [np.inf] * len(alive), data)
     members = {c.key: c.model for c in alive if c.status == "ok" and not c.guesses}
     for c in candidates:
-        if c.joins:
-            c.model = Together(members)
+        if c.joins and c.status == "ok" and members:
+            c.take(_attempt(np.inf, _join, c.method, members, c.estimator, data))
+
+
+def _join(method: Any, members: dict[str, Any], estimator: Any, data: Domains) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return method.model(members, estimator, data)
 
 
 def _share_out(candidates: list[Candidate], work: list[Any], deadlines: list[float], data: Domains) -> None:
@@ -214,7 +231,9 @@ def observe(method: Any, estimator: Any, data: Domains, ground: Ground) -> Seen:
     model = fitted(method, estimator, data.Xs[part.train], data.ys[part.train], Xt, data.sources[part.train])
     Zh = model.adapter_._see_source(data.Xs[part.held], data.sources[part.held])
     shown = data.Xt[ground.shown]
-    mixed = mixval(model.predict, shown).inter if classes is not None and len(shown) > 2 else np.nan
+    # between two pictures' features there lies no picture
+    mixable = classes is not None and len(shown) > 2 and not sees_pictures(getattr(method, "net", ""))
+    mixed = mixval(model.predict, shown).inter if mixable else np.nan
     seen = Seen(outputs(model.estimator_, Zh, classes), outputs(model, shown, classes), {"mixed": mixed})
     return scores_of(seen, np.asarray(model.adapter_._see_target(shown)), estimator, data, ground)
 

@@ -1,12 +1,12 @@
-"""What all methods together should gain, by what evidence like this was worth on many tasks whose answer is known.
+"""What all methods should gain as one, by what evidence like this was worth on many tasks whose answer is known.
 
 A line through the meta-benchmark (``benchmarks/verdict.py``), kept in ``foresight.toml``. Among the rows whose
 prediction changes, the share that becomes right less the share that becomes wrong lies between -1 and 1 whatever the
 task; the line foretells that share q, and ``gain = changed * q``. Its spread was measured on data sets that the line
 had not seen. No target label is read here.
 
-It speaks of the mean of all methods (:mod:`transfermap.verdict.together`) alone: of single ones the evidence was not
-worth enough to tell the good from the harmful on data sets of another kind.
+It speaks only of what is made of all methods (:mod:`transfermap.verdict.joined`), with a line for each: of single ones
+the evidence was not worth enough to tell the good from the harmful on data sets of another kind.
 """
 
 from __future__ import annotations
@@ -98,51 +98,67 @@ class Line:
         return True
 
 
+class Gains(NamedTuple):
+    """The line of what one candidate gains. The chance of a gain is ``Phi(sharpness * gain / error)``, fitted to how
+    often there was one."""
+
+    line: Line
+    sharpness: float
+
+    def error(self, changed: float, n: int) -> float:
+        """How far the line errs, and the chance that lies in the changed rows themselves, as a standard deviation."""
+        return float(np.sqrt((changed * self.line.spread) ** 2 + changed / max(n, 1)))
+
+
 @dataclass(frozen=True)
 class Foresight:
-    """The two lines: of the net share of changed predictions that come right, and of source-only's score.
+    """The lines: of the net share of changed predictions that come right, a candidate each, and of source-only's score.
 
-    The chance of a gain is ``Phi(sharpness * gain / error)``, fitted to how often there was one. Adapting is
-    recommended where at least ``least`` of the changed predictions should come right, net. ``tasks`` and ``sets`` say
-    on how many tasks of how many data sets all of it rests.
+    Adapting is recommended where at least ``least`` of the changed predictions should come right, net. ``tasks`` and
+    ``sets`` say on how many tasks of how many data sets all of it rests.
     """
 
-    gain: Line
+    gains: Mapping[str, Gains]
     level: Line
-    sharpness: float
     least: float
     tasks: int
     sets: int
 
-    def of(self, traits: Mapping[str, float], level: Mapping[str, float], n: int) -> Foreseen:
-        """What to expect of a candidate with these traits; ``n`` target rows."""
-        changed = traits["changed"]
-        net, error = self.gain.at(traits), self.error(changed, n)
+    def plain(self, level: Mapping[str, float]) -> Foreseen:
+        """What to expect of source-only."""
+        base, reach = self.level.at(level), REACH * self.level.spread
+        score, least, most = np.clip([base, base - reach, base + reach], 0, 1)
+        return Foreseen(0.0, 0.0, 0.0, float(score), float(least), float(most), 0.0, 0.0)
+
+    def of(self, key: str, traits: Mapping[str, float], level: Mapping[str, float], n: int) -> Foreseen:
+        """What to expect of the candidate ``key`` with these traits; ``n`` target rows."""
+        by, changed = self.gains[key], traits["changed"]
+        net, error = by.line.at(traits), by.error(changed, n)
         gain = changed * net
         base = self.level.at(level)
         reach, whole = REACH * error, REACH * float(np.hypot(error, self.level.spread))
         low, high = np.clip([gain - reach, gain + reach], -changed, changed)
         score, least, most = np.clip([base + gain, base + gain - whole, base + gain + whole], 0, 1)
-        better = float(norm.cdf(self.sharpness * gain / error)) if error else 0.0
+        better = float(norm.cdf(by.sharpness * gain / error)) if error else 0.0
         return Foreseen(gain, float(low), float(high), float(score), float(least), float(most), better, net)
 
-    def both(self, traits: Mapping[str, float], level: Mapping[str, float], n: int) -> tuple[Foreseen, Foreseen] | None:
-        """What to expect of source-only, and of a candidate; None where the traits look like nothing known."""
-        if not (self.level.knows(level) and self.gain.knows(traits)):
-            return None
-        return self.of({**traits, "changed": 0.0}, level, n), self.of(traits, level, n)
-
-    def error(self, changed: float, n: int) -> float:
-        """How far the line errs, and the chance that lies in the changed rows themselves, as a standard deviation."""
-        return float(np.sqrt((changed * self.gain.spread) ** 2 + changed / max(n, 1)))
+    def all(
+        self, traits: Mapping[str, Mapping[str, float]], level: Mapping[str, float], n: int, base: str
+    ) -> dict[str, Foreseen]:
+        """What to expect of candidates by their traits, and of ``base``, which is source-only; those that look like
+        nothing known are left out, and all where none is known."""
+        known = {key: x for key, x in traits.items() if key in self.gains and self.gains[key].line.knows(x)}
+        if not (known and self.level.knows(level)):
+            return {}
+        return {base: self.plain(level)} | {key: self.of(key, x, level, n) for key, x in known.items()}
 
 
 @cache
 def shipped() -> Foresight:
     """The lines that come with the package."""
     table = tomllib.loads((files("transfermap.verdict") / "foresight.toml").read_text("utf8"))
-    rest = {name: table[name] for name in ("sharpness", "least", "tasks", "sets")}
-    return Foresight(Line.of(table["gain"]), Line.of(table["level"]), **rest)
+    gains = {key: Gains(Line.of(part), part["sharpness"]) for key, part in table["gains"].items()}
+    return Foresight(gains, Line.of(table["level"]), table["least"], table["tasks"], table["sets"])
 
 
 def traits(candidate: Candidate, base: Candidate, facts: Facts, changed: float) -> dict[str, float]:
@@ -168,21 +184,22 @@ def levels(base: Candidate, facts: Facts) -> dict[str, float]:
 
 
 def foresee(
-    together: Candidate, base: Candidate, facts: Facts, changed: float, n: int, by: Foresight | None = None
+    joined: Mapping[str, tuple[Candidate, float]], base: Candidate, facts: Facts, n: int, by: Foresight | None = None
 ) -> dict[str, Foreseen]:
-    """What to expect of source-only and of all methods together, by key; nothing where they look like nothing known.
+    """What to expect of source-only and of what is made of all methods, by key; nothing where they look like nothing
+    known.
 
     Parameters
     ----------
-    together, base : Candidate
-        All methods together, and source-only, with their evidence.
+    joined : mapping of str to (Candidate, float)
+        What is made of all methods, with the share of target rows that it predicts unlike source-only.
+    base : Candidate
+        Source-only.
     facts : Facts
-    changed : float
-        The share of target rows that the two predict differently.
     n : int
         How many target rows there are.
     by : Foresight, default=None
         None: the one that comes with the package.
     """
-    found = (by or shipped()).both(traits(together, base, facts, changed), levels(base, facts), n)
-    return {} if found is None else dict(zip((base.key, together.key), found, strict=True))
+    seen = {key: traits(candidate, base, facts, changed) for key, (candidate, changed) in joined.items()}
+    return (by or shipped()).all(seen, levels(base, facts), n, base.key)

@@ -55,11 +55,10 @@ def judge(
     rivals = [c for c in candidates if c.status == "ok" and c is not base and not c.guesses]
     standings = {c.key: standing(c, base, setting, list(predicted_shares(told[c.key], data).values())) for c in rivals}
     learnable = interval(paired(base, floor, "source"))["low"] > 0 or _separates(base, data)
-    together = next((c for c in rivals if c.joins), None)
+    joined = {c.key: (c, float(np.mean(told[c.key] != told[base.key]))) for c in rivals if c.joins}
     foreseen = {}
-    if data.kind == "classification" and together is not None and len(rivals) > CROWD:
-        changed = float(np.mean(told[together.key] != told[base.key]))
-        foreseen = foresee(together, base, Facts(setting.auc, setting.only_shares), changed, len(data.Xt))
+    if data.kind == "classification" and len(rivals) - len(joined) >= CROWD:
+        foreseen = foresee(joined, base, Facts(setting.auc, setting.only_shares), len(data.Xt))
     verdict = decide(standings, setting, learnable, resamples, foreseen, shipped().least)
     return Judgement(standings, foreseen, learnable, verdict)
 

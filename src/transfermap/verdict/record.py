@@ -14,8 +14,8 @@ from transfermap.verdict.decide import Verdict, ranking
 from transfermap.verdict.domains import Array, Domains
 from transfermap.verdict.evidence import RESAMPLES, Candidate, interval, steadiness
 from transfermap.verdict.foresight import Foreseen, shipped
+from transfermap.verdict.joined import card_of
 from transfermap.verdict.judge import Judgement, predicted_shares
-from transfermap.verdict.together import card_of
 from transfermap.words import Note
 
 DRAWN = 600

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from transfermap.card import Card, find
-from transfermap.verdict.domains import Array
+from transfermap.card import Card
+from transfermap.verdict.domains import Array, Domains, Part
 
 KEY = "together"
 CARD = Card(
@@ -51,6 +51,14 @@ class Together(BaseEstimator):
         """The classes, in the order of :meth:`predict_proba`'s columns."""
         return np.unique(np.concatenate([model.classes_ for model in self._members()]))
 
+    def outlook(self, told: Mapping[str, Any], estimator: Any, data: Domains, part: Part, shown: Array) -> Any:
+        """The mean of what the methods say of held-out source rows and of the shown target rows."""
+        return joint([seen.held for seen in told.values()]), joint([seen.shown for seen in told.values()])
+
+    def model(self, models: Mapping[str, Any], estimator: Any, data: Domains) -> Any:
+        """The mean of fitted models."""
+        return Together(models)
+
     def predict_proba(self, X: Any) -> Array:
         """Mean class probabilities, (n, n_classes)."""
         return joint([outputs(model, X, self.classes_) for model in self._members()])
@@ -86,8 +94,3 @@ def joint(told: list[Array]) -> Array:
     """The mean of several models' outputs."""
     mean: Array = np.mean(told, axis=0)
     return mean
-
-
-def card_of(key: str) -> Card:
-    """The card of a method, or of all together."""
-    return CARD if key == KEY else find(key).card

@@ -75,7 +75,7 @@ def verify(
     """
     kind = record["task"]["kind"]
     metric = "accuracy" if kind == "classification" else "r2"
-    lines = [line for line in record["leaderboard"] if line["method"] in told]
+    lines = [line for line in (*record["leaderboard"], *record.get("few", ())) if line["method"] in told]
     told = _comparable({line["method"]: told[line["method"]] for line in lines}, kind)
     leaders = leading(record, told)
     scores = posterior(told, labels, leaders, kind, None if target is None else _comparable(target, kind))
