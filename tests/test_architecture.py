@@ -26,12 +26,13 @@ LAYERS = (
     ("roles",),
     ("adapted",),
     ("deep",),
-    ("methods", "io"),
+    ("methods", "io", "runfolder"),
     ("verdict", "bench"),
     ("report",),
     ("run",),
-    ("predict",),
-    ("cli", "advise_cli", "bench_cli", "options", "console", "__init__"),
+    ("predict", "tuned"),
+    ("withoutsource",),
+    ("cli", "advise_cli", "bench_cli", "finetune_cli", "layers_cli", "look_cli", "options", "console", "__init__"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

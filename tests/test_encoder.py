@@ -264,7 +264,8 @@ def test_every_kind_is_encoded_and_named():
     assert set(wanted) <= set(names)
     assert {"when (missing)", "city=Rome", "city=(missing)", "review~5"} - set(names) == {"when (missing)"}
     assert encoder.kinds_["id"] == "identifier"
-    assert {note.code for note in encoder.notes} == {"table.constant", "table.identifier", "table.empty"}
+    found = {"table.constant", "table.identifier", "table.empty", "table.topics_asked"}
+    assert {note.code for note in encoder.notes} == found
     assert [note.say(lang) for note in encoder.notes for lang in ("en", "zh")]
 
 
@@ -302,7 +303,7 @@ def test_inputs_and_hyperparameters_are_left_alone():
     encoder.fit(source, target=target).transform(target)
     pd.testing.assert_frame_equal(source, before[0])
     pd.testing.assert_frame_equal(target, before[1])
-    assert encoder.get_params() == {"max_categories": 7, "text_components": 32, "random_state": 0}
+    assert encoder.get_params() == {"max_categories": 7, "text_components": 32, "random_state": 0, "text": "topics"}
     np.testing.assert_array_equal(encoder.transform(target), clone(encoder).fit(source).transform(target))
 
 

@@ -175,6 +175,19 @@ def test_the_fast_path_s_formula_without_the_missing_factors_is_far_off():
     assert abs((rest + 50 * np.log(alpha)) / 40 - value) > 0.1
 
 
+def test_labels_that_wide_features_say_nothing_of_have_the_evidence_of_noise():
+    """40 rows, 100 columns, 19 rows of the class: -1.0467; without the missing factors it would grow without bound."""
+    F = np.random.default_rng(3).normal(size=(40, 100))
+    y = (F[:, 0] > 0).astype(float)
+    assert y.sum() == 19
+    found = log_evidence(F, y)
+    assert found.value == pytest.approx(-1.0467, abs=5e-5)
+    assert found.value == pytest.approx(-(np.log(2 * np.pi * 19 / 40) + 1) / 2)
+    assert found.alpha == np.inf
+    # 60 of the 100 directions carry no weight that the data see: counted as if they did, they add this to a row
+    assert (100 - 40) / 2 * np.log(1e17) / 40 + found.value > 28
+
+
 def test_log_me_is_the_mean_over_the_classes_and_the_evidence_of_numbers():
     F, y = features()
     each = [log_evidence(F, (y == c).astype(float)).value for c in range(3)]

@@ -15,7 +15,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
 import transfermap as tm
-from transfermap.run import RECORD, check_place, load_run, run_folder, settle
+from transfermap.run import load_run
+from transfermap.runfolder import RECORD, check_place, run_folder, settle
 
 
 def toy(n=120, seed=0, shift=2.0):

@@ -16,7 +16,23 @@ import typer
 from transfermap.advise_cli import advise
 from transfermap.bench_cli import bench
 from transfermap.console import command, console, lenient_streams, progress, say_json, seconds, write_text
-from transfermap.options import AsJson, Debug, Domain, Kind, Label, Lang, Overwrite, Source, Target, one_table
+from transfermap.finetune_cli import finetune, models
+from transfermap.layers_cli import layers
+from transfermap.look_cli import look
+from transfermap.options import (
+    AsJson,
+    Backbone,
+    Debug,
+    Domain,
+    Kind,
+    Label,
+    Lang,
+    Overwrite,
+    Source,
+    Target,
+    Text,
+    one_table,
+)
 from transfermap.words import Note
 
 app = typer.Typer(
@@ -28,7 +44,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(bench)
-Tables = Annotated[list[Path], typer.Argument(help="SOURCE TARGET, or one table with --domain.", metavar="A [B]")]
+app.add_typer(models)
+Tables = Annotated[
+    list[Path],
+    typer.Argument(help="SOURCE TARGET, or one table with --domain; folders of pictures too.", metavar="A [B]"),
+]
 Group = Annotated[str | None, typer.Option(help="Column whose rows belong together (a patient, a machine).")]
 Seed = Annotated[int, typer.Option(help="Seed; the same seed gives the same answer.")]
 
@@ -42,15 +62,29 @@ def _task(
     group: str | None,
     kind: str | None,
     target_labels: Path | None = None,
+    backbone: str | None = None,
+    tick: Callable[[str], None] = lambda _: None,
 ) -> Any:
+    from transfermap.data.picturefiles import any_pictures
     from transfermap.data.task import Task
 
-    if not label:
+    pictures = any_pictures([*tables, *(source or [])])
+    if backbone is not None and not pictures:
+        raise ValueError("--backbone is for folders of pictures, or tables that name pictures; got neither")
+    if not label and not pictures:
         raise ValueError("--label is missing: say which column is to be predicted")
     if kind not in (None, "classification", "regression"):
         raise ValueError(f"--task must be classification or regression; got {kind!r}")
     more: dict[str, Any] = {"label": label, "group": group, "target_labels": target_labels, "kind": kind}
-    if one_table(tables, source, domain, target):
+    one = one_table(tables, source, domain, target)
+    if pictures:
+        from transfermap.deep.picturetask import picture_task, picture_task_of_one
+
+        more |= {"net": backbone or "auto", "tick": tick}
+        if one:
+            return picture_task_of_one(tables[0], domain=domain or "", target=target, **more)
+        return picture_task([*tables[:-1], *(source or [])], tables[-1], **more)
+    if one:
         return Task.from_table(tables[0], domain=domain or "", target=target, **more)
     return Task.from_files([*tables[:-1], *(source or [])], tables[-1], **more)
 
@@ -107,6 +141,7 @@ def map_(
     typer.echo(kinds[kind]()) if output is None else write_text(output, kinds[kind](), overwrite)
 
 
+command(app, "layers", "transfermap layers films.csv shops.csv --text review --label verdict -o layers.svg")(layers)
 command(app, "advise", "transfermap advise last_year.csv this_year.csv --label churned -o advice.html")(advise)
 
 
@@ -119,6 +154,8 @@ def check(
     target: Target = None,
     group: Group = None,
     kind: Kind = None,
+    text: Text = "auto",
+    backbone: Backbone = None,
     seed: Seed = 0,
     lang: Lang = "en",
     as_json: AsJson = False,
@@ -130,9 +167,9 @@ def check(
 
     with progress(as_json) as tick:
         tick("reading the tables")
-        task = _task(tables, label, source, domain, target, group, kind)
+        task = _task(tables, label, source, domain, target, group, kind, backbone=backbone, tick=tick)
         tick("comparing them")
-        found = compare(task, seed).to_dict()
+        found = compare(task, seed, text).to_dict()
     if as_json:
         say_json(found)
     else:
@@ -155,17 +192,25 @@ def adapt(
         typer.Option(help="logistic, forest, boosting, svm, knn or ridge; what is trained after the method."),
     ] = None,
     net: Annotated[
-        str, typer.Option(help="What deep methods train: mlp, dense, lenet, resnet; auto: lenet on square pictures.")
+        str, typer.Option(help="What deep methods train: mlp, normed, dense, lenet, resnet; auto: what suits the rows.")
     ] = "auto",
     budget: Annotated[str, typer.Option(help="Time for gathering evidence: 90s, 2m, 1h.")] = "2m",
     group: Group = None,
     target_labels: Annotated[
         Path | None,
-        typer.Option(
-            help="A few labelled target rows. Never read by training or the verdict; scores are shown beside it."
-        ),
+        typer.Option(help="A few labelled target rows. Not read by training or the verdict unless --learn says so."),
     ] = None,
+    learn: Annotated[
+        bool,
+        typer.Option(help="Let methods learn from --target-labels too, judged by cross-validation on these rows."),
+    ] = False,
     kind: Kind = None,
+    text: Text = "auto",
+    backbone: Backbone = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="A run whose net is adapted to the one table or folder, A, without the source."),
+    ] = None,
     seed: Seed = 0,
     lang: Lang = "en",
     as_json: AsJson = False,
@@ -174,21 +219,40 @@ def adapt(
 ) -> None:
     """Try methods, weigh the evidence without target labels, and give a verdict: use METHOD, stay, or can't tell."""
     from transfermap.run import adapt as run_adapt
-    from transfermap.run import check_place
+    from transfermap.runfolder import check_place
 
     check_place(output, overwrite)
     limit = seconds(budget)
     with progress(as_json) as tick:
         tick("reading the tables")
-        task = _task(tables, label, source, domain, target, group, kind, target_labels)
-        how: dict[str, Any] = {"method": method or "auto", "estimator": estimator, "net": net}
-        run = run_adapt(task, **how, seed=seed, budget=limit, tick=tick)
+        if model is not None:
+            others: dict[str, Any] = {"--label": label, "--source": source, "--domain": domain}
+            others |= {"--estimator": estimator, "--target-labels": target_labels, "--learn": learn or None}
+            run = _without_source(model, tables, others, method, seed, tick)
+        else:
+            task = _task(tables, label, source, domain, target, group, kind, target_labels, backbone, tick)
+            how: dict[str, Any] = {"method": method or "auto", "estimator": estimator, "net": net, "text": text}
+            run = run_adapt(task, **how, learn=learn, seed=seed, budget=limit, tick=tick)
         run.record["command"] = shlex.join(["transfermap", *sys.argv[1:]])
         tick("writing the run")
         run.save(output, overwrite=overwrite)
     _show_run(run, lang, as_json)
     if not as_json:
         typer.echo(f"The run is in {output}. Next: transfermap report {output}, or label {output / 'label_me.csv'}")
+
+
+def _without_source(
+    model: Path, tables: list[Path], others: dict[str, Any], method: list[str] | None, seed: int, tick: Any
+) -> Any:
+    from transfermap.withoutsource import adapt_run
+
+    given = [name for name, value in others.items() if value]
+    if len(tables) != 1 or given:
+        raise ValueError(
+            "with --model expected one table or folder, the target's, and no options of a source; got "
+            + ", ".join([f"{len(tables)} tables", *given])
+        )
+    return adapt_run(model, tables[0], method=method or "auto", seed=seed, tick=tick)
 
 
 def _show_run(run: Any, lang: str, as_json: bool) -> None:
@@ -204,6 +268,12 @@ def _show_run(run: Any, lang: str, as_json: bool) -> None:
         screen.print(truth_view(run.record["truth"], lang))
 
 
+command(app, "look", "transfermap look efficientnet-lite0 -o look1")(look)
+
+
+command(app, "finetune", "transfermap finetune pictures --backbone efficientnet-lite0 -o run1")(finetune)
+
+
 @command(app, "predict", "transfermap predict run1 new_rows.parquet -o predictions.csv")
 def predict(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
@@ -217,18 +287,20 @@ def predict(
     """Predict new rows with a run's model, without refitting; marks rows far from anything seen."""
     from transfermap.predict import predict_file
     from transfermap.run import load_run
+    from transfermap.tuned import is_tuned, predict_items
 
     if output.exists() and not overwrite:
         raise ValueError(f"{output} exists already; give another name, or --overwrite to replace it")
-    loaded = load_run(run)
     with progress(as_json) as tick:
-        done = predict_file(loaded, table, output, method, lambda n: tick(f"{n:,} rows"))
+        if is_tuned(run):
+            done = predict_items(run, table, output)
+        else:
+            done = predict_file(load_run(run), table, output, method, tick)
     if as_json:
         say_json(done)
         return
-    typer.echo(
-        f"{done['rows']:,} rows predicted by {done['method']}, {done['far']:,} of them far from anything seen: {output}"
-    )
+    far = f", {done['far']:,} of them far from anything seen" if "far" in done else ""
+    typer.echo(f"{done['rows']:,} rows predicted by {done['method']}{far}: {output}")
     for note in done["notes"]:
         typer.echo(f"- {Note(**note).say()}")
 
@@ -285,7 +357,7 @@ def demo(
     """The main job on real handwritten digits of two collections: verdict, the truth beside it, and the report."""
     from transfermap.data.digits import digits_task
     from transfermap.run import adapt as run_adapt
-    from transfermap.run import check_place
+    from transfermap.runfolder import check_place
 
     check_place(output, overwrite=True)
     with progress(as_json) as tick:

@@ -32,6 +32,7 @@ _OWN = (
     "transfermap.data.encoder.TableEncoder",
     "transfermap.data.fill.MedianFill",
     "transfermap.data.scale.NumberScaler",
+    "transfermap.data.sentences.Sentences",
     "transfermap.data.topics.Topics",
     "transfermap.deep.shells.DeepClassifier",
     "transfermap.deep.shells.DeepRegressor",

@@ -8,12 +8,20 @@ from typing import Annotated
 import typer
 
 Label = Annotated[
-    str | None, typer.Option(help="Column to predict; in a matrix without header also its number, from 0.")
+    str | None,
+    typer.Option(help="Column to predict; in a matrix without header also its number, from 0. Folders: class."),
 ]
 Source = Annotated[list[Path] | None, typer.Option(help="A further source table; may be given several times.")]
 Domain = Annotated[str | None, typer.Option(help="One table: the column that names each row's domain.")]
 Target = Annotated[str | None, typer.Option(help="One table: the value of --domain that is the target.")]
 Kind = Annotated[str | None, typer.Option("--task", help="classification or regression; inferred if not given.")]
+Backbone = Annotated[
+    str | None, typer.Option(help="Pictures: the pretrained net they are seen through; the first that is installed.")
+]
+Text = Annotated[
+    str,
+    typer.Option(help="How sentences are read: topics, a pretrained text net (all-minilm-l6-v2 ...), or auto."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Lang = Annotated[str, typer.Option(help="Language: en or zh.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ import numpy as np
 import pandas as pd
 
 from transfermap.data.files import digest, read_chunks, read_table
+from transfermap.data.frames import free_name
 from transfermap.data.losses import Losses, loss_notes, losses
+from transfermap.data.picturefiles import holds_pictures
 from transfermap.io import whole_file
-from transfermap.run import TRUTH, Run, free_name, load_run
+from transfermap.run import TRUTH, Run, load_run
 from transfermap.verdict.domains import Array
+from transfermap.verdict.fewlabels import digests
 from transfermap.verdict.rows import strata
 from transfermap.verdict.verify import target_truth, verify
 from transfermap.words import Note
@@ -25,10 +28,11 @@ ROW = "row"
 # share of equal predictions from which numbered rows are taken for the target's: a table that went through a
 # spreadsheet is rounded
 ALIKE = 0.9
+_CHUNK = 5000
 
 
 def predict_file(
-    run: Run, table: Path, output: Path, method: str | None = None, tick: Callable[[int], None] = lambda _: None
+    run: Run, table: Path, output: Path, method: str | None = None, tick: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
     """Predict the rows of a file, chunk by chunk, into a CSV file that is there whole or not at all.
 
@@ -36,13 +40,15 @@ def predict_file(
     ----------
     run : Run
     table : path
-        New target rows; CSV and Parquet are streamed, so they may be larger than memory.
+        New target rows; CSV and Parquet are streamed, so they may be larger than memory. For a run on pictures, a
+        folder of them, or a table with a column of paths.
     output : path
-        Columns: row, prediction, p(class) ..., far, distance (in units of the threshold beyond which a row is far).
+        Columns: row, file (of pictures), prediction, p(class) ..., far, distance (in units of the threshold beyond
+        which a row is far).
     method : str, default=None
         Whose predictions; None: the verdict's.
     tick : callable
-        Told how many rows are done.
+        Told what is being done.
 
     Returns
     -------
@@ -54,16 +60,39 @@ def predict_file(
     rows = far = 0
     lost: Losses = Counter()
     with whole_file(output) as part:
-        for chunk in map(run.found.encoder.ready, read_chunks(table)):
+        chunks, notes = _chunks(run, table, tick)
+        for chunk in map(run.found.encoder.ready, chunks):
             _check_columns(chunk, run, table)
             lost.update(losses(run.found.encoder, chunk))
             told = run.predict_frame(chunk, method)
             told.insert(0, ROW, np.arange(rows, rows + len(told)))
             told.to_csv(part, mode="a", header=rows == 0, index=False, encoding="utf8", quoting=csv.QUOTE_MINIMAL)
             rows, far = rows + len(told), far + int(told["far"].sum())
-            tick(rows)
+            tick(f"{rows:,} rows")
     done = {"rows": rows, "far": far, "method": method or run.verdict["model"], "output": str(output)}
-    return done | {"notes": [note.to_dict() for note in loss_notes(lost)]}
+    return done | {"notes": [note.to_dict() for note in (*notes, *loss_notes(lost))]}
+
+
+def _chunks(run: Run, table: Path, tick: Callable[[str], None]) -> tuple[Iterator[pd.DataFrame], list[Note]]:
+    """The rows of a file, some at a time, and what was found in reading them; pictures as the run has seen others."""
+    if "sight" not in run.record or not holds_pictures(table):
+        return read_chunks(table), []
+    rows, notes = _pictures(run, table, tick)
+    return (rows.iloc[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)), notes
+
+
+def _pictures(run: Run, place: Path, tick: Callable[[str], None] = lambda _: None) -> tuple[pd.DataFrame, list[Note]]:
+    from transfermap.deep.picturetask import picture_rows
+
+    return picture_rows(place, run.record["sight"], run.record["task"]["label"], tick)
+
+
+def rows_of(run: Run, place: Path, tick: Callable[[str], None] = lambda _: None) -> tuple[pd.DataFrame, list[Note]]:
+    """All rows of a file or a folder as the run's models take them, and what was found in reading them."""
+    chunks, notes = _chunks(run, place, tick)
+    rows = run.found.encoder.ready(pd.concat(chunks, ignore_index=True))
+    _check_columns(rows, run, place)
+    return rows, [*notes, *loss_notes(losses(run.found.encoder, rows))]
 
 
 def _check_columns(chunk: pd.DataFrame, run: Run, name: Path) -> None:
@@ -83,9 +112,9 @@ def verify_file(folder: Path, labelled: Path) -> dict[str, Any]:
         The run.
     labelled : path
         A table with the label column and either the target's columns, or a column ``row`` with row numbers of the
-        target file that the run was made with. Rows without a label are left out. If all others are among those that
-        the run proposed, as in ``label_me.csv``, they are weighted by how they were drawn; else they are taken as a
-        simple random sample of the target.
+        target file that the run was made with; for a run on pictures, a folder of them by class too. Rows without a
+        label are left out. If all others are among those that the run proposed, as in ``label_me.csv``, they are
+        weighted by how they were drawn; else they are taken as a simple random sample of the target.
 
     Returns
     -------
@@ -93,7 +122,7 @@ def verify_file(folder: Path, labelled: Path) -> dict[str, Any]:
         As :func:`transfermap.verdict.verify.verify` gives it.
     """
     run = load_run(folder)
-    table = read_table(labelled)
+    table, notes = _labelled(run, labelled)
     label = run.record["task"]["label"]
     if label not in table.columns:
         raise ValueError(
@@ -101,16 +130,47 @@ def verify_file(folder: Path, labelled: Path) -> dict[str, Any]:
         )
     labels, there = target_truth(table[label], run.record)
     table = table[there].reset_index(drop=True)
+    new = _not_learned(run, table, labelled)
+    table, labels = table[new].reset_index(drop=True), labels[new]
     told = _told(run, table, labelled)
     proposed = _are_proposed(run, table, told)
     drawn = proposed and "label_design" in run.record
     truth = verify(run.record, told, labels, _target(run, list(told)), drawn)
-    truth |= {"labelled": str(labelled), "sha256": digest(labelled)}
+    truth |= {"labelled": str(labelled), "sha256": None if labelled.is_dir() else digest(labelled)}
+    if not new.all():
+        notes = [*notes, Note("verify.learned", "info", {"count": int((~new).sum())})]
+    truth["notes"] += [note.to_dict() for note in notes]
     if proposed and not drawn:
         truth["notes"].append(Note("verify.hard", "warn").to_dict())
     with whole_file(folder / TRUTH) as part:
         part.write_text(json.dumps(truth, ensure_ascii=False, indent=1), encoding="utf8")
     return truth
+
+
+def _labelled(run: Run, labelled: Path) -> tuple[pd.DataFrame, list[Note]]:
+    """The labelled rows; pictures that are not named by the number of their row are looked at."""
+    if "sight" not in run.record or not holds_pictures(labelled):
+        return read_table(labelled), []
+    table = None if labelled.is_dir() else read_table(labelled)
+    return _pictures(run, labelled) if table is None or ROW not in table else (table, [])
+
+
+def _not_learned(run: Run, table: pd.DataFrame, name: Path) -> Array:
+    """Which labelled rows no model of the run has learned from: only they say how good it is."""
+    new = np.ones(len(table), dtype=bool)
+    if "learned" not in run.record:
+        return new
+    frame = run.found.encoder.ready(table)
+    if all(c in frame for c in run.found.encoder.used_):
+        new = ~np.isin(digests(run.encoded(frame)), run.record["learned"]["digests"])
+    else:
+        number = free_name(ROW, {*run.found.encoder.kinds_, run.record["task"]["label"]})
+        if number in table:
+            numbers = _row_numbers(table[number], run.record["task"]["n_target"], name)
+            new = ~np.isin(numbers, run.record["learned"]["rows"])
+    if not new.any():
+        raise ValueError(f"the run has learned from all {len(table)} labelled rows of {name}; expected other rows")
+    return new
 
 
 def _told(run: Run, table: pd.DataFrame, name: Path) -> dict[str, Any]:
@@ -119,7 +179,7 @@ def _told(run: Run, table: pd.DataFrame, name: Path) -> dict[str, Any]:
     table = encoder.ready(table)
     missing = [c for c in encoder.used_ if c not in table.columns]
     if not missing:
-        Z = encoder.transform(table)
+        Z = run.encoded(table)
         return {key: model.predict(Z) for key, model in run.found.models.items()}
     number = free_name(ROW, {*encoder.kinds_, run.record["task"]["label"]})
     if number not in table.columns:

@@ -14,10 +14,7 @@ A folder is written beside its place and moved there in one step, so that it is 
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,18 +24,22 @@ import pandas as pd
 
 from transfermap._version import __version__
 from transfermap.data.encoder import TableEncoder
-from transfermap.data.task import Task
+from transfermap.data.frames import free_name
+from transfermap.data.picturefiles import FILE
+from transfermap.data.sentences import AUTO
+from transfermap.data.task import Task, with_files, without_features
+from transfermap.deep.nets import sees_pictures
 from transfermap.io import FORMAT, open_model, save, versions
 from transfermap.measure.support import Support
 from transfermap.report.page import html_page
 from transfermap.report.plots import evidence_plot, maps_plot, shares_plot, shift_plot
 from transfermap.report.terminal import frame
+from transfermap.runfolder import PART, RECORD, leftovers, run_folder, settle
 from transfermap.verdict.investigate import Found, investigate
 from transfermap.verdict.verify import with_truth
 
 Array = np.ndarray[Any, np.dtype[Any]]
-RECORD, MODEL, EVIDENCE, TRUTH = "run.json", "model.tmap", "evidence.npz", "truth.json"
-_PART, _OLD = ".part-", ".old-"
+MODEL, EVIDENCE, TRUTH = "model.tmap", "evidence.npz", "truth.json"
 _CONTENT = {"task": dict, "check": dict, "verdict": dict, "leaderboard": list, "ledger": list, "inputs": dict}
 
 
@@ -84,11 +85,11 @@ class Run:
         method : str, default=None
             Whose predictions; None: the verdict's.
         """
-        return self._typed(self._model(method).predict(self._encoded(X)))
+        return self._typed(self._model(method).predict(self.encoded(X)))
 
     def predict_proba(self, X: Any, method: str | None = None) -> Array:
         """Class probabilities, (n, n_classes), in the order of ``classes_``."""
-        probabilities: Array = self._model(method).predict_proba(self._encoded(X))
+        probabilities: Array = self._model(method).predict_proba(self.encoded(X))
         return probabilities
 
     @property
@@ -98,8 +99,10 @@ class Run:
 
     def predict_frame(self, X: Any, method: str | None = None) -> pd.DataFrame:
         """Predictions, probabilities and, for each row, whether it lies far from anything seen."""
-        Z, model = self._encoded(X), self._model(method)
+        Z, model = self.encoded(X), self._model(method)
         table = pd.DataFrame({"prediction": model.predict(Z)})
+        if FILE in X and "sight" in self.record:
+            table.insert(0, FILE, X[FILE].to_numpy())
         if self.record["task"]["kind"] == "classification" and hasattr(model, "predict_proba"):
             for c, p in zip(model.classes_, model.predict_proba(Z).T, strict=True):
                 table[f"p({c})"] = p.round(6)
@@ -145,7 +148,7 @@ class Run:
         np.savez_compressed(part / EVIDENCE, **{k: _plain(v) for k, v in self.found.arrays.items()})  # type: ignore[arg-type]
         self.leaderboard.to_csv(part / "leaderboard.csv", index=False, encoding="utf8")
         if self.task is not None:
-            told = self.predict_frame(self.task.target)
+            told = self.predict_frame(with_files(self.task))
             told.insert(0, "row", np.arange(len(told)))
             told.to_csv(part / "predictions.csv", index=False, encoding="utf8")
             self._to_label(told).to_csv(part / "label_me.csv", index=False, encoding="utf8")
@@ -156,7 +159,7 @@ class Run:
     def _to_label(self, told: pd.DataFrame) -> pd.DataFrame:
         assert self.task is not None
         rows = [r["row"] for r in self.record["label_me"]]
-        table = self.task.target.iloc[rows].reset_index(drop=True)
+        table = without_features(self.task).iloc[rows].reset_index(drop=True)
         label = self.record["task"]["label"]
         why, guess = [r["why"] for r in self.record["label_me"]], told["prediction"].iloc[rows].to_numpy()
         ours = {"row": rows, "why": why, "guess": guess}
@@ -176,21 +179,21 @@ class Run:
             raise ValueError(f"this run has no method {method!r}; expected one of: {', '.join(self.found.models)}")
         return self.found.models[key]
 
-    def _encoded(self, X: Any) -> Array:
+    def encoded(self, X: Any) -> Array:
+        """Rows as the run's models take them, (n, d)."""
         if not isinstance(X, pd.DataFrame):
-            names = list(self.found.encoder.feature_names_in_)
-            X = np.asarray(X)
+            names, X = list(self.found.encoder.feature_names_in_), np.asarray(X)
             if X.ndim > 2:
                 return self.found.encoder.transform(X)
             if X.ndim != 2 or X.shape[1] != len(names):
                 raise ValueError(f"expected rows of {len(names)} columns, got an array of shape {X.shape}")
             X = pd.DataFrame(X, columns=names)
-        return self.found.encoder.transform(X)
+        Z = self.found.encoder.transform(X)
+        if FILE in X and "sight" in self.record and sees_pictures(self.record["net"] or ""):
+            from transfermap.deep.picturestore import remember
 
-
-def free_name(name: str, taken: Collection[str]) -> str:
-    """The name of a column of ours in a table of somebody else's: ``row``, or ``row_`` where there is one already."""
-    return name if name not in taken else free_name(f"{name}_", taken)
+            remember(Z, X[FILE])
+        return Z
 
 
 def _plain(array: Array) -> Array:
@@ -206,6 +209,8 @@ def adapt(
     method: str | Sequence[str] = "auto",
     estimator: Any = None,
     net: str = "auto",
+    text: str = AUTO,
+    learn: bool = False,
     seed: int = 0,
     budget: float = 120.0,
     tick: Callable[[str], None] = lambda _: None,
@@ -226,8 +231,14 @@ def adapt(
     estimator : str or scikit-learn estimator, default=None
         What is trained after each method: "logistic", "forest", "boosting", "svm", "knn", "ridge", or any estimator.
     net : str
-        What deep methods train instead: "mlp", "dense", "lenet", "resnet"; "auto" takes "lenet" for square pictures of
-        16 x 16 points or more, "dense" for other pictures.
+        What deep methods train instead: "mlp", "normed", "dense", "lenet", "resnet"; "auto" takes "lenet" for square
+        pictures of 16 x 16 points or more, "dense" for other pictures, and nets with batch normalisation for methods
+        that work on it.
+    text : str
+        How columns of sentences are read: "topics" (TF-IDF and its first singular directions), the name of a pretrained
+        text net such as "all-minilm-l6-v2", or "auto"; the run's notes say which was used and why.
+    learn : bool
+        Let methods learn from the known target labels of a :class:`Task` too; they are judged by cross-validation.
     seed : int
     budget : float
         Seconds for gathering evidence.
@@ -253,7 +264,8 @@ def adapt(
     (150,)
     """
     task = Xs if isinstance(Xs, Task) else Task.from_arrays(Xs, ys, Xt)
-    found = investigate(task, method=method, using=estimator, net=net, seed=seed, budget=budget, tick=tick)
+    how: dict[str, Any] = {"method": method, "using": estimator, "net": net, "text": text, "learn": learn}
+    found = investigate(task, **how, seed=seed, budget=budget, tick=tick)
     more = {"versions": versions(), "command": "", "label_type": _label_type(ys, task)}
     return Run(found.record | more, found, task)
 
@@ -327,64 +339,8 @@ def _arrays(path: Path) -> dict[str, Array]:
 
 
 def _no_run(folder: Path) -> str:
-    if _leftovers(folder, _PART):
+    if leftovers(folder, PART):
         return f"{folder} holds no run: a run into it was cut off before it was finished; run adapt again"
     if folder.is_dir():
         return f"{folder} is a folder, but no run: it has no {RECORD}"
     return f"there is no run {folder}; expected a folder that 'transfermap adapt ... -o {folder.name}' wrote"
-
-
-@contextmanager
-def run_folder(folder: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """A folder to write into; when all went well it becomes ``folder``, otherwise ``folder`` stays as it was.
-
-    A kill leaves a hidden folder beside it, which the next run into the same place clears away. Replacing takes two
-    renames; a kill between them is mended by :func:`settle`, which every reader calls first.
-    """
-    folder = settle(folder)
-    check_place(folder, overwrite)
-    for left in _leftovers(folder, _PART):
-        shutil.rmtree(left, ignore_errors=True)
-    part = folder.with_name(f".{folder.name}{_PART}{secrets.token_hex(4)}")
-    part.mkdir()
-    try:
-        yield part
-        if folder.exists():
-            old = folder.with_name(f".{folder.name}{_OLD}{secrets.token_hex(4)}")
-            old.mkdir()
-            folder.rename(old / "run")
-            part.rename(folder)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def check_place(folder: str | Path, overwrite: bool) -> None:
-    """Refuse to write over anything but a run, and over a run unless that was asked for."""
-    folder = settle(folder)
-    if not folder.parent.is_dir():
-        raise ValueError(f"{folder} cannot be written: there is no folder {folder.parent}")
-    if folder.is_file():
-        raise ValueError(f"{folder} is a file; expected the name of a folder for the run")
-    if folder.exists() and not (folder / RECORD).is_file() and any(folder.iterdir()):
-        raise ValueError(f"{folder} holds other things than a run; give another name")
-    if (folder / RECORD).is_file() and not overwrite:
-        raise ValueError(f"{folder} holds a run already; give another name, or --overwrite to replace it")
-
-
-def settle(folder: str | Path) -> Path:
-    """Bring a run back that was moved aside when its replacement was cut off half-way."""
-    folder = Path(folder)
-    aside = [left / "run" for left in _leftovers(folder, _OLD) if (left / "run" / RECORD).is_file()]
-    if aside and not folder.exists():
-        aside[-1].rename(folder)
-    if folder.exists():
-        for left in _leftovers(folder, _OLD):
-            shutil.rmtree(left, ignore_errors=True)
-    return folder
-
-
-def _leftovers(folder: Path, mark: str) -> list[Path]:
-    return sorted(folder.parent.glob(f".{folder.name}{mark}*")) if folder.parent.is_dir() else []

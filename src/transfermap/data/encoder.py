@@ -21,6 +21,7 @@ from transfermap.data.frames import to_frame
 from transfermap.data.pictures import SPANS, Span, fitted, points_of, shape_in
 from transfermap.data.scale import NumberScaler
 from transfermap.data.screen import Screened, screen
+from transfermap.data.sentences import AUTO, TOPICS, Sentences, reading
 from transfermap.data.topics import Topics
 from transfermap.words import Note
 
@@ -28,7 +29,7 @@ _FARTHEST = 1e6
 
 
 class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Numbers scaled, categories one-hot, flags 0/1, dates as days and seasons, sentences as topics.
+    """Numbers scaled, categories one-hot, flags 0/1, dates as days and seasons, sentences as topics or net features.
 
     The points of pictures (:mod:`transfermap.data.pictures`) are all kept, the ones that never change too, and are
     scaled by one mean and one spread; pictures of another size are brought to the source's.
@@ -41,9 +42,12 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     max_categories : int
         Most outputs of one category column; the rarer values share one.
     text_components : int
-        Most outputs of one text column.
+        Most outputs of one text column that is read as topics.
     random_state : int
         Seed of the text columns' decomposition.
+    text : str
+        How sentences are read: "topics" (TF-IDF and its first singular directions), the name of a pretrained text net,
+        or "auto" (:func:`transfermap.data.sentences.reading`).
 
     Attributes
     ----------
@@ -58,7 +62,7 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     origin_ : list of str, length d
         The table column that each output comes from.
     notes : tuple of Note
-        What was left out and why.
+        What was left out and why, and how sentences are read.
 
     Examples
     --------
@@ -72,10 +76,13 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     [[0.0, 0.0, 0.0]]
     """
 
-    def __init__(self, max_categories: int = 40, text_components: int = 32, random_state: int = 0) -> None:
+    def __init__(
+        self, max_categories: int = 40, text_components: int = 32, random_state: int = 0, text: str = TOPICS
+    ) -> None:
         self.max_categories = max_categories
         self.text_components = text_components
         self.random_state = random_state
+        self.text = text
 
     def fit(self, source: Any, y: Any = None, *, target: Any = None, spans: Mapping[str, Span] | None = None) -> Self:
         """Learn the encoding.
@@ -138,7 +145,7 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What was left out and why."""
+        """What was left out and why, and how sentences are read."""
         return tuple(Note(**note) for note in self.notes_)
 
     @property
@@ -162,7 +169,9 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self._remember(seen)
         self.parts_ = self._varying_parts(frame)
         expanded = self._expanded(frame)
-        self.encoding_ = self._columns(expanded)
+        if self.text not in (TOPICS, AUTO) and not self._of("text"):
+            self.notes_.append(Note("table.no_sentences", "warn", {"net": self.text}).to_dict())
+        self.encoding_ = self._columns(expanded, len(frame) + (0 if target is None else len(target)))
         encoded = _finite(self.encoding_.fit_transform(expanded))
         named = list(self._named())
         self.names_, self.origin_ = [name for name, _ in named], [column for _, column in named]
@@ -192,8 +201,8 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ]
         return pd.concat([table.drop(columns=list(self.parts_)), *when], axis=1) if when else table
 
-    def _columns(self, table: pd.DataFrame) -> ColumnTransformer:
-        """The scikit-learn transformer of the expanded table, not yet fitted."""
+    def _columns(self, table: pd.DataFrame, rows: int) -> ColumnTransformer:
+        """The scikit-learn transformer of the expanded table, not yet fitted; ``rows`` counts the target's too."""
         when = {f"{name}.{part}": name for name, parts in self.parts_.items() for part in parts}
         points = points_of(self.used_)
         single = [name for name in self._of("number") if name not in set(points)]
@@ -209,11 +218,15 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             ("flags", MedianFill(), flags),
             ("categories", self._one_hot(len(table)), categories),
         ]
-        texts = [
-            (f"text {i}", Topics(self.text_components, self.random_state), [n]) for i, n in enumerate(self._of("text"))
-        ]
+        texts = [(f"text {i}", self._reader(table[n], rows), [n]) for i, n in enumerate(self._of("text"))]
         used = [block for block in blocks if block[2]] + texts
         return ColumnTransformer(used, sparse_threshold=0.0).set_output(transform="default")
+
+    def _reader(self, column: pd.Series[Any], rows: int) -> Topics | Sentences:
+        """What reads a column of sentences; why is put on record."""
+        how, why = reading(self.text, str(column.name), column.tolist(), rows)
+        self.notes_.append(why.to_dict())
+        return Topics(self.text_components, self.random_state) if how == TOPICS else Sentences(how)
 
     def _one_hot(self, rows: int) -> OneHotEncoder:
         """Rare values, from one in 200 rows down to at most ten rows, share an output that unseen ones share too."""

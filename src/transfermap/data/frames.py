@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import narwhals as nw
@@ -62,6 +63,11 @@ def tidy(frame: pd.DataFrame, what: str) -> pd.DataFrame:
     frame = frame.set_axis(pd.Index(names, dtype=object), axis=1)
     spans = {str(n): frame[n].dt.total_seconds() for n, dtype in frame.dtypes.items() if dtype.kind == "m"}
     return frame.assign(**spans) if spans else frame
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """The name of a column of ours in a table of somebody else's: ``row``, or ``row_`` where there is one already."""
+    return name if name not in taken else free_name(f"{name}_", taken)
 
 
 def _matrix(table: Any, what: str) -> Any:

@@ -18,12 +18,23 @@ from transfermap.data.cells import spelled
 from transfermap.data.files import digest, read_table
 from transfermap.data.frames import to_frame
 from transfermap.data.labels import TaskKind, column_called, is_matrix
+from transfermap.data.picturefiles import FEATURE, FILE, any_pictures
 from transfermap.data.pictures import Span, alike, fitted, shape_in
 from transfermap.data.rows import giveaways, shared_rows
+from transfermap.data.sentences import AUTO
 from transfermap.words import Note
 
 PathText = str | PathLike[str]
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Rows that are pictures: the file of each, and through what they were seen."""
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    through: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -56,6 +67,8 @@ class Task:
         How the source writes a numeric label (decimal comma ...); "" where there is nothing to know.
     spans : mapping
         For pictures: what becomes 0 and 1 in rows like the target's (:func:`transfermap.data.pictures.alike`).
+    sight : Sight, or None
+        For pictures in files: the columns are what a pretrained net has seen in them.
 
     Examples
     --------
@@ -79,11 +92,12 @@ class Task:
     inputs: Mapping[str, str] = field(default_factory=dict)
     label_style: str = ""
     spans: Mapping[str, Span] = field(default_factory=dict)
+    sight: Sight | None = None
 
-    def check(self, seed: int = 0) -> Any:
+    def check(self, seed: int = 0, text: str = AUTO) -> Any:
         """What differs between source and target (:func:`transfermap.verdict.check.check`)."""
         # a door for notebooks into a room above; see docs/decisions/0003
-        return import_module("transfermap.verdict.check").check(self, seed)
+        return import_module("transfermap.verdict.check").check(self, seed, text)
 
     @classmethod
     def from_files(
@@ -91,19 +105,23 @@ class Task:
         source: PathText | Sequence[PathText],
         target: PathText,
         *,
-        label: str | int,
+        label: str | int | None = None,
         group: str | None = None,
         target_labels: PathText | None = None,
         kind: TaskKind | None = None,
+        backbone: str = "auto",
     ) -> Task:
-        """Read source and target from files (:func:`transfermap.data.files.read_table`).
+        """Read source and target from files (:func:`transfermap.data.files.read_table`), or from folders of pictures.
 
         Parameters
         ----------
         source : path, or list of paths (each its own source)
         target : path
-        label : str or int
-            Name of the label column; in a matrix without header also its position, from the end if negative.
+        label : str or int, optional
+            Name of the label column; in a matrix without header also its position, from the end if negative. What the
+            classes of pictures in sub-folders are called; "class" if it is not given.
+        backbone : str
+            For pictures: the pretrained net whose features the columns are; "auto": the first that is installed.
         group : str, optional
             Source column whose equal values mark rows that belong together.
         target_labels : path, optional
@@ -117,14 +135,20 @@ class Task:
             If a file cannot be read or the tables do not make a task.
         """
         paths = [source] if isinstance(source, (str, PathLike)) else list(source)
+        if any_pictures([*paths, target]):
+            see = import_module("transfermap.deep.picturetask").picture_task
+            more = {"group": group, "target_labels": target_labels, "kind": kind}
+            return see(paths, target, label=label, net=backbone, **more)
+        if label is None:
+            raise ValueError("label is missing: say which column is to be predicted")
         return cls.from_frames(
-            {name: read_table(path) for name, path in zip(_stems(paths), paths, strict=True)},
+            {name: read_table(path) for name, path in zip(stems(paths), paths, strict=True)},
             read_table(target),
             label=label,
             group=group,
             target_labels=None if target_labels is None else read_table(target_labels),
             kind=kind,
-            target_name=_stem(target),
+            target_name=stem(target),
             inputs=_digests([*paths, target, target_labels]),
         )
 
@@ -241,6 +265,17 @@ class Task:
         return cls(**assemble(Raw(together, place, names, target, None, label, None), kind, notes), spans=spans)
 
 
+def with_files(task: Task) -> pd.DataFrame:
+    """The target's rows; pictures with their files."""
+    return task.target if task.sight is None else task.target.assign(**{FILE: task.sight.target})
+
+
+def without_features(task: Task) -> pd.DataFrame:
+    """The target's rows as somebody wants to see them: pictures by their file, without what a net has seen in them."""
+    table = with_files(task)
+    return table if task.sight is None else table.drop(columns=table.filter(regex=FEATURE).columns)
+
+
 def duplicates(task: Task) -> int:
     """How many target rows stand in the source too, cell for cell."""
     return shared_rows(task.source, task.target)
@@ -282,15 +317,16 @@ def _whole(domains: Any) -> Array:
     return numbers.astype(int)
 
 
-def _stem(path: PathText) -> str:
+def stem(path: PathText) -> str:
+    """A file's name without its suffix."""
     return Path(path).name.split(".")[0] or str(path)
 
 
-def _stems(paths: Sequence[PathText]) -> list[str]:
+def stems(paths: Sequence[PathText]) -> list[str]:
     """File names without suffix; the whole path where that is not unique."""
     if not paths:
         raise ValueError("expected at least one source file, got none")
-    stems = [_stem(path) for path in paths]
+    stems = [stem(path) for path in paths]
     unique = stems if len(set(stems)) == len(stems) else [Path(path).as_posix() for path in paths]
     if len(set(unique)) < len(unique):
         raise ValueError(f"the same source file is given twice: {', '.join(unique)}")

@@ -39,6 +39,8 @@ class Backbone:
         SHA-256 of the weights, by which cached features are told apart.
     head : torch.nn.Module, or None
         The classifier that the net was trained with: features -> logits.
+    side : int, or None
+        Height and width of the pictures that ``read`` makes.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Backbone:
     read: Callable[[Sequence[str]], Any]
     digest: str
     head: Any = None
+    side: int | None = None
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -129,7 +132,7 @@ def backbone(name: str, weights: str | Path | None = None) -> Backbone:
         raise ValueError(f"there is no file of weights {weights}")
     try:
         made = found.make(rest, weights) if found.open else found.make(weights)
-    except (ImportError, RuntimeError, OSError) as error:
+    except (ImportError, AttributeError, RuntimeError, OSError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"the backbone {name} could not be loaded: {reason[:300]}; {_help(found)}") from error
     made.net.eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -33,6 +34,11 @@ class Stream:
         return Batch(
             x.to(self._device, non_blocking=True), None if y is None else y.to(self._device, non_blocking=True), index
         )
+
+    def blocks(self, order: Tensor, count: int) -> Iterator[Tensor]:
+        """The rows that ``order`` names, in so many parts of nearly one size; ``next`` is not moved by it."""
+        for index in order.tensor_split(count):
+            yield self._fetch(index)[0].to(self._device, non_blocking=True)
 
     def state(self) -> dict[str, Tensor]:
         """All that is needed to go on from here."""

@@ -91,6 +91,8 @@ class Engine:
         self.device, self.rank, self.world = device, rank, world
         self.notes: dict[str, Tensor] = {}
         self.noting = True
+        # a stream of the target's rows, for a method that looks at all of them at once
+        self.target: Any = None
         self._type = PRECISIONS[precision]
         self._features: Any = torch.compile(modules["features"]) if compile else modules["features"]
 

@@ -64,15 +64,15 @@ class Plan:
 
 @dataclass
 class Loop:
-    """An objective, the modules it moves, and two streams of batches.
+    """An objective, the modules it moves, and two streams of batches, or the target's alone.
 
     ``judge`` says how good the modules are, without target labels, larger better; where there is one, the best of the
-    states it has seen is kept, else the last.
+    states it has seen is kept, else the last. ``stages`` are the objective's, if none are given.
     """
 
     objective: Objective
     engine: Engine
-    source: Stream
+    source: Stream | None
     target: Stream
     plan: Plan
     judge: Callable[[], float] | None = None
@@ -81,6 +81,7 @@ class Loop:
     stage: int = -1
     history: list[dict[str, float]] = field(default_factory=list)
     best: tuple[float, int, dict[str, Tensor]] | None = None
+    stages: tuple[Stage, ...] = ()
 
     def run(self) -> None:
         """Train to the end, from the checkpoint if there is one."""
@@ -103,13 +104,14 @@ class Loop:
 
     def _made(self) -> torch.optim.Optimizer:
         """One optimiser for all parts; a part that does not move in a turn has no gradient there, and stays."""
-        slow = self.engine["features"]
-        parts = [m for name, m in self.engine.modules.items() if name != "features"]
+        parts: dict[tuple[bool, float], list[Tensor]] = {}
+        for name, p in self.engine.modules.named_parameters():
+            slow = name.startswith("features.")
+            parts.setdefault((slow, self.objective.pace(name)), []).append(p)
         groups = [
-            {"params": list(slow.parameters()), "part": self.plan.backbone_lr},
-            {"params": [p for m in parts for p in m.parameters()], "part": 1.0},
+            {"params": params, "part": pace * (self.plan.backbone_lr if slow else 1.0)}
+            for (slow, pace), params in parts.items()
         ]
-        groups = [g for g in groups if g["params"]]
         return OPTIMIZERS[self.plan.optimizer](groups, self.plan.lr, self.plan.weight_decay)
 
     def _one(self) -> None:
@@ -119,7 +121,8 @@ class Loop:
         stage = self._staged(progress)
         for group in self._optimizer.param_groups:
             group["lr"] = self.plan.lr * group["part"] * SCHEDULES[self.plan.schedule](progress)
-        s, t = self.source.next(), self.target.next()
+        s = None if self.source is None else self.source.next()
+        t = self.target.next()
         self.engine.noting = self.step % max(1, self.plan.steps // POINTS) == 0
         seen: Terms = {}
         for turn in stage.turns:
@@ -150,7 +153,7 @@ class Loop:
     def _staged(self, progress: float) -> Stage:
         """The stage that the run is in; what it begins with is done once."""
         # at weight 0 a method of many stages is source-only like any other
-        stages = self.objective.stages if self.objective.weight else Objective.stages
+        stages = self.stages or (self.objective.stages if self.objective.weight else Objective.stages)
         ends = accumulate(stage.share for stage in stages)
         at = min(sum(end <= progress + 1e-9 for end in ends), len(stages) - 1)
         for entered in range(self.stage + 1, at + 1):

@@ -9,8 +9,25 @@ from typing import Any
 from transfermap.deep.lazy import nn, torch
 
 NETS: dict[str, Callable[[int, int], Any]] = {}
+# those before which a table's columns are brought to one scale
+SCALED = ("mlp", "normed")
 # of the pictures that lenet takes: its two convolutions and halvings leave one point of 16
 LEAST_SIDE = 16
+
+
+class _Names(tuple[str, ...]):
+    """Names of nets; those of backbones for pictures (:mod:`transfermap.deep.backbones`) are among them unlisted."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and sees_pictures(name))
+
+
+def sees_pictures(net: str) -> bool:
+    """Whether it is the name of a pretrained net for pictures, which is then trained on the pictures themselves."""
+    from transfermap.deep.backbones import providers
+
+    first, _, rest = net.partition(":")
+    return any(p.name == first and p.open == bool(rest) for p in providers("pictures"))
 
 
 def _named(make: Callable[[int, int], Any]) -> Callable[[int, int], Any]:
@@ -27,6 +44,10 @@ def build(net: Any, columns: int, outputs: int) -> Any:
         If there is no such net, it lacks ``features`` or ``head``, or the rows do not suit it.
     """
     if isinstance(net, str):
+        if net not in NETS and sees_pictures(net):
+            from transfermap.deep.picturestore import seeing
+
+            return seeing(net, outputs)
         if net not in NETS:
             raise ValueError(f"no net {net!r}; expected one of: {', '.join(sorted(NETS))}, or a module of your own")
         return NETS[net](columns, outputs)
@@ -48,6 +69,15 @@ def mlp(columns: int, outputs: int, width: int = 128, code: int = 64) -> Any:
 def dense(columns: int, outputs: int) -> Any:
     """As mlp, but for rows on one scale, such as pictures: points that rarely differ in the source are not blown up."""
     return mlp(columns, outputs)
+
+
+@_named
+def normed(columns: int, outputs: int, width: int = 128, code: int = 64) -> Any:
+    """As mlp, with batch normalisation of the columns and of each layer."""
+    layers: list[Any] = [nn.BatchNorm1d(columns)]
+    for before, after in ((columns, width), (width, code)):
+        layers += [nn.Linear(before, after, bias=False), nn.BatchNorm1d(after), nn.ReLU()]
+    return nn.ModuleDict({"features": nn.Sequential(*layers), "head": nn.Linear(code, outputs)})
 
 
 @_named
@@ -92,6 +122,9 @@ def resnet(columns: int, outputs: int, width: int = 32) -> Any:
         nn.Flatten(),
     )
     return nn.ModuleDict({"features": features, "head": nn.Linear(4 * width, outputs)})
+
+
+NAMES = _Names(NETS)
 
 
 def square(columns: int) -> int:

@@ -16,7 +16,7 @@ from sklearn.linear_model import Ridge
 
 from transfermap.card import knob
 from transfermap.deep.lazy import F, require, torch
-from transfermap.deep.nets import NETS
+from transfermap.deep.nets import NAMES
 from transfermap.roles import Learner
 from transfermap.split import Array, Split
 
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 Terms = dict[str, "Tensor"]
 # stands in the docstring of every deep method, behind its own parameters
-_NET = """    net : {"mlp", "dense", "lenet", "resnet"}, default="mlp"
-        What is trained: "mlp" for tables, whose columns it scales one by one; "dense" for rows on one scale; the others
-        for rows that are square grey pictures, "lenet" from 16 x 16.
+_NET = """    net : {{"mlp", "normed", "dense", "lenet", "resnet"}}, default="{}"
+        What is trained: "mlp" for tables, whose columns it scales one by one, "normed" the same with batch
+        normalisation; "dense" for rows on one scale; the others for rows that are square grey pictures, "lenet" from
+        16 x 16. The name of a backbone for pictures: that net, on the pictures that the rows were made of.
 """
 
 
@@ -81,13 +82,14 @@ class Objective(Learner):
     stages: ClassVar[tuple[Stage, ...]] = (Stage(1.0, (Turn(),)),)
 
     weight: float = knob(1.0, low=0)
-    net: str = knob("mlp", choices=tuple(NETS))
+    net: str = knob("mlp", choices=NAMES)
 
     def __init_subclass__(cls, **more: Any) -> None:
         """Every method says what ``net`` is, though it is written once."""
         super().__init_subclass__(**more)
         own, examples, rest = (cls.__doc__ or "").partition("\n    Examples\n")
-        cls.__doc__ = f"{own.rstrip()}\n{_NET}{examples}{rest}" if examples else cls.__doc__
+        usual = getattr(cls.net, "default", cls.net)
+        cls.__doc__ = f"{own.rstrip()}\n{_NET.format(usual)}{examples}{rest}" if examples else cls.__doc__
 
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
         """Further modules to be trained, made for a net with ``features`` and ``head`` and a number of outputs."""
@@ -96,6 +98,10 @@ class Objective(Learner):
     def watched(self) -> Sequence[str]:
         """Names of layers whose outputs :meth:`terms` needs beside features and logits, such as "features.1"."""
         return ()
+
+    def pace(self, name: str) -> float:
+        """The rate of the parameter called ``name``, such as "features.0.weight", as a part of the others'."""
+        return 1.0
 
     def loss(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
         """The terms whose sum is minimised; ``progress`` runs from 0 to 1 over the run."""
@@ -107,6 +113,9 @@ class Objective(Learner):
     def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
         """What the method adds, weighted; ``a`` and ``b`` are what the net makes of the two domains' batches."""
         return {}
+
+    def onward(self, shell: Any, target: Any) -> None:
+        """What the method does with a shell's net once it is trained, and with the target's rows; mostly nothing."""
 
     def _teach(self, rows: Split, estimator: Any = None) -> Self:
         self._numbers = estimator is not None and not is_classifier(estimator)

@@ -28,7 +28,7 @@ def _pictures(
     name: str, net: Any, width: int, side: int = SIDE, head: Any = None, digest: str | None = None
 ) -> Backbone:
     read: Callable[[Sequence[str]], Any] = partial(read_pictures, side=side)
-    return Backbone(name, "pictures", net, width, read, digest or digest_of(net), head)
+    return Backbone(name, "pictures", net, width, read, digest or digest_of(net), head, side)
 
 
 def _scaling(mean: Sequence[float] = MEAN, spread: Sequence[float] = SPREAD) -> Any:

@@ -52,24 +52,32 @@ def check_settings(shell: Any) -> None:
 
 def trained(shell: Any, source: Any, target: Any, outputs: int) -> tuple[nn.ModuleDict, list[dict[str, float]], int]:
     """Run the loop; the modules on the CPU, the history, and the step that was kept."""
-    device, seed = pick_device(shell.device), shell.random_state
+    seed = shell.random_state
+    with ready(shell, lambda: fresh(shell, outputs, int(shell.n_features_in_))) as engine:
+        device = engine.device
+        streams = (
+            Stream(placed(source, device), shell.batch_size, seed, device, labelled=True),
+            Stream(placed(target, device), shell.batch_size, seed + 2**20, device, labelled=False),
+        )
+        loop = Loop(shell.objective_, engine, *streams, _plan(shell), _judge(shell, engine, target))
+        loop.tick = shell.tick or loop.tick
+        loop.run()
+    return engine.modules.cpu(), loop.history, loop.step if loop.best is None else loop.best[1]
+
+
+@contextmanager
+def ready(shell: Any, make: Callable[[], nn.ModuleDict]) -> Iterator[Engine]:
+    """The engine of a run with the modules that ``make`` gives, on the shell's device."""
+    device = pick_device(shell.device)
     # random numbers in three streams: the net's start, the parts' start, and dropout; what one uses moves no other
     with (
         _roomy(shell, device),
         processes() as (rank, world),
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
     ):
-        modules = fresh(shell, outputs, int(shell.n_features_in_))
-        engine = Engine(modules, device, shell.precision, shell.compile, rank, world)
-        torch.manual_seed(seed)
-        streams = (
-            Stream(_placed(source, device), shell.batch_size, seed, device, labelled=True),
-            Stream(_placed(target, device), shell.batch_size, seed + 2**20, device, labelled=False),
-        )
-        loop = Loop(shell.objective_, engine, *streams, _plan(shell), _judge(shell, engine, target))
-        loop.tick = shell.tick or loop.tick
-        loop.run()
-    return modules.cpu(), loop.history, loop.step if loop.best is None else loop.best[1]
+        engine = Engine(make(), device, shell.precision, shell.compile, rank, world)
+        torch.manual_seed(shell.random_state)
+        yield engine
 
 
 @contextmanager
@@ -105,11 +113,12 @@ def rebuilt(shell: Any, columns: int, outputs: int, weights: dict[str, Array]) -
 @torch.no_grad()
 def outputs_of(modules: nn.ModuleDict, X: Array, part: str = "head") -> Array:
     """Logits (n, C), or features (n, k), of rows; computed in the rows' own precision."""
-    kind = torch.float64 if X.dtype == np.float64 else torch.float32
+    block = getattr(modules["features"], "block", None)  # of pictures fewer than of a table's rows
+    kind = torch.float64 if X.dtype == np.float64 and block is None else torch.float32
     net = {name: copy.deepcopy(modules[name]).to(kind) for name in ("features", "head")}
     found = []
-    for start in range(0, len(X), _BLOCK):
-        f = net["features"](torch.from_numpy(np.ascontiguousarray(X[start : start + _BLOCK])))
+    for start in range(0, len(X), block or _BLOCK):
+        f = net["features"](torch.from_numpy(np.ascontiguousarray(X[start : start + (block or _BLOCK)])))
         found.append((f if part == "features" else net["head"](f)).numpy())
     return np.concatenate(found)
 
@@ -140,7 +149,7 @@ def _judge(shell: Any, engine: Engine, target: Any) -> Any:
             f"{type(shell).__name__}: select={shell.select!r} scores classes; a regressor keeps the last state"
         )
     shown = Stream(
-        _placed(target, engine.device), _SHOWN, shell.random_state + 2**21, engine.device, labelled=False
+        placed(target, engine.device), _SHOWN, shell.random_state + 2**21, engine.device, labelled=False
     ).next()
 
     @torch.no_grad()
@@ -150,6 +159,6 @@ def _judge(shell: Any, engine: Engine, target: Any) -> Any:
     return judge
 
 
-def _placed(data: Any, device: torch.device) -> Any:
+def placed(data: Any, device: torch.device) -> Any:
     """Tensors on the device, where every batch will be wanted; a Dataset as it is."""
     return tuple(part.to(device) for part in data) if isinstance(data, tuple) else data

@@ -13,11 +13,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
 
 from transfermap.card import check_knobs
+from transfermap.deep.nets import SCALED, sees_pictures
 from transfermap.deep.objective import Objective
 from transfermap.math.ratio import along
 from transfermap.split import Array, Split, known_columns, split
 
 STEPS = 600
+# how a pretrained net is trained on pictures: what it knows is worth small steps
+ON_PICTURES: dict[str, Any] = {"lr": 1e-4, "batch_size": 32, "device": "auto"}
 
 
 class _Shell(BaseEstimator):
@@ -25,6 +28,7 @@ class _Shell(BaseEstimator):
 
     _mean: Array | None
     _spread: Array | None
+    before_: dict[str, Array]
 
     __metadata_request__fit: ClassVar = {"sample_domain": True}
 
@@ -127,6 +131,7 @@ class _Shell(BaseEstimator):
 
         check_settings(self)
         self._mean, self._spread = None, None
+        self.before_ = {}
         self.objective_ = clone(self.objective)
         check_knobs(self.objective_)
 
@@ -135,6 +140,7 @@ class _Shell(BaseEstimator):
 
         self._outputs = outputs
         self.modules_, self.history_, self.chosen_step_ = trained(self, source, target, outputs)
+        self.objective_.onward(self, target)
 
     @property
     def _net(self) -> Any:
@@ -143,7 +149,7 @@ class _Shell(BaseEstimator):
 
     def _scaled(self, X: Array) -> Array:
         # pictures keep their scale: a point that rarely differs in the source may lie thousands of its spreads away
-        if self._mean is None or self._spread is None or self._net != "mlp":
+        if self._mean is None or self._spread is None or self._net not in SCALED:
             return X
         out: Array = (X - self._mean) / self._spread
         return out
@@ -161,6 +167,15 @@ class _Shell(BaseEstimator):
 
         F: Array = outputs_of(self.modules_, self._scaled(known_columns(self, X)), "features")
         return F
+
+    def reset(self) -> Self:
+        """Undo what the method did to the net after its training, to the last bit."""
+        from transfermap.deep.lazy import torch
+
+        own = self.modules_.state_dict()
+        self.modules_.load_state_dict(own | {k: torch.from_numpy(np.array(v)) for k, v in self.before_.items()})
+        self.before_ = {}
+        return self
 
     def __getstate__(self) -> dict[str, Any]:
         """Weights as arrays, where the net is one of ours and can be made anew: then nothing needs pickle."""
@@ -198,7 +213,7 @@ class DeepClassifier(ClassifierMixin, _Shell):
     ----------
     objective : Objective
         The method, such as ``DANN()``.
-    net : {"mlp", "dense", "lenet", "resnet"} or torch module, default=None
+    net : {"mlp", "normed", "dense", "lenet", "resnet"} or torch module, default=None
         None: the objective's own. A module of your own needs the submodules ``features`` and ``head``; it is copied,
         and starts from its weights.
     steps : int, default=None
@@ -300,7 +315,7 @@ class DeepRegressor(RegressorMixin, _Shell):
 def shell(objective: Objective, ys: Any) -> Any:
     """The estimator around an objective that suits the labels, at its defaults."""
     kind = DeepClassifier if objective.__sklearn_tags__().estimator_type == "classifier" else DeepRegressor
-    return kind(copy.copy(objective))
+    return kind(copy.copy(objective), **(ON_PICTURES if sees_pictures(objective.net) else {}))
 
 
 def _scale(X: Array) -> tuple[Array, Array]:

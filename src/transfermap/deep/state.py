@@ -26,6 +26,7 @@ def write_state(loop: Loop, path: Path) -> None:
     ValueError
         If the file cannot be written, for example because the disk is full; the one that was there stays.
     """
+    assert loop.source is not None  # what runs without one keeps no checkpoint
     tensors = {f"module/{k}": v for k, v in loop.engine.modules.state_dict().items()}
     slots, numbers = _slots(loop.optimizer)
     tensors |= slots
@@ -71,6 +72,7 @@ def read_state(loop: Loop, path: Path) -> None:
                 f"{path} is the checkpoint of another run: its {_difference(name, facts.get(name), value)}; "
                 "name another file, or delete it to begin anew"
             )
+    assert loop.source is not None
     loop.engine.modules.load_state_dict(_under("module", tensors))
     _fill(loop.optimizer, _under("slot", tensors), facts["numbers"])
     loop.source.restore(_under("source", tensors))
@@ -85,6 +87,7 @@ def read_state(loop: Loop, path: Path) -> None:
 
 def _signature(loop: Loop) -> dict[str, Any]:
     """What must be the same for a checkpoint to fit a run."""
+    assert loop.source is not None
     plan = loop.plan
     return {
         "version": __version__,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,13 +38,27 @@ def _encoder(name: str, place: str | Path, weights: str | Path | None) -> Backbo
     from transfermap.deep.backbones import weights_in
     from transfermap.deep.textblocks import Embedded, Layer, Pooled
 
-    whole = AutoModel.from_pretrained(place, local_files_only=Path(place).exists())
+    with _quiet():
+        whole = AutoModel.from_pretrained(place, local_files_only=Path(place).exists())
     if weights is not None:
         whole.load_state_dict(weights_in(weights)[0])
     words = AutoTokenizer.from_pretrained(place)
     layers = {f"layer{i}": Layer(layer) for i, layer in enumerate(whole.encoder.layer)}
     net = chain(embedding=Embedded(whole.embeddings), **layers, pool=Pooled())
     return Backbone(name, "text", net, whole.config.hidden_size, partial(_read, words), digest_of(net))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the bar that transformers draws while it loads."""
+    bars: Any = import_module("transformers.utils.logging")
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def _read(words: Any, sentences: Sequence[str]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
@@ -74,6 +75,8 @@ def html_page(record: Mapping[str, Any], arrays: Mapping[str, Any], lang: str = 
         has_oracle=any("oracle" in row for row in record["leaderboard"]),
         figures=_figures(record, arrays, lang),
         weighed=plots.weighed_rows(arrays),
+        gallery=record.get("sight", {}).get("shown"),
+        thumbnails=[b64encode(data).decode() for data in arrays.get("thumbnails", ())],
         critic_won=critic_won(arrays),
         predicted=plots.predicted_shares(record),
         most_columns=_MOST_COLUMNS,

@@ -252,11 +252,15 @@ def _steps(s: Situation, methods: tuple[Fit, ...], tables: str) -> Iterator[Step
     """Look, learn from target labels where there are some, try without them, and hold the outcome against them."""
     built = [m for m in methods if m.built]
     blind = [m.key for m in built if not m.reads_target_labels]
-    if built and s.columns == "same":
+    if built and s.columns == "same" and s.source_data == "here":
         yield Step(f"transfermap check {tables}", "advise.step_check")
     if built and built[0].reads_target_labels:
         yield Step(f"transfermap map {built[0].key}", "advise.step_python")
-    if blind:
+    if blind and s.source_data == "gone":
+        yield Step("transfermap adapt --model RUN TARGET.csv -o run1", "advise.step_without_source")
+        if s.target_labels == "few":
+            yield Step("transfermap verify run1 LABELLED.csv", "advise.step_verify")
+    elif blind:
         chosen = "" if any(find(key).card.by_default for key in blind) else "".join(f" --method {k}" for k in blind)
         yield Step(f"transfermap adapt {tables}{chosen} -o run1", "advise.step_adapt")
         if s.target_labels == "few":

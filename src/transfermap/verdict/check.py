@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from transfermap.data.columns import coerce, style_of
 from transfermap.data.encoder import TableEncoder
+from transfermap.data.sentences import AUTO
 from transfermap.data.task import Task, duplicates
 from transfermap.measure.domains import column_carry, domain_classifier
 from transfermap.measure.shift import category_shift, false_discovery, number_shift, outside_support
@@ -86,7 +87,7 @@ class Check:
         return "\n".join(note.say() for note in self.notes)
 
 
-def check(task: Task, seed: int = 0) -> Check:
+def check(task: Task, seed: int = 0, text: str = AUTO) -> Check:
     """Compare the two tables of a task.
 
     Parameters
@@ -94,12 +95,14 @@ def check(task: Task, seed: int = 0) -> Check:
     task : Task
     seed : int
         Large tables are looked at through a sample; the seed says which.
+    text : str
+        How sentences are read: "topics", the name of a pretrained text net, or "auto".
 
     Returns
     -------
     Check
     """
-    encoder, data = encode(task, seed)
+    encoder, data = encode(task, seed, text)
     return check_encoded(task, encoder, data, seed)
 
 

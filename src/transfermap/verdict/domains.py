@@ -11,6 +11,7 @@ from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedS
 
 from transfermap.card import TaskKind
 from transfermap.data.encoder import TableEncoder
+from transfermap.data.sentences import AUTO
 from transfermap.data.task import Task
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -83,11 +84,14 @@ def _few(rows: Array, most: int, rng: np.random.Generator) -> Array:
     return np.sort(rng.permutation(rows)[:most])
 
 
-def encode(task: Task, seed: int = 0) -> tuple[TableEncoder, Domains]:
-    """Learn how to read the tables, and read both. What is learned comes from the source; labels are not touched."""
+def encode(task: Task, seed: int = 0, text: str = AUTO) -> tuple[TableEncoder, Domains]:
+    """Learn how to read the tables, and read both. What is learned comes from the source; labels are not touched.
+
+    ``text`` says how sentences are read (:func:`transfermap.data.sentences.reading`).
+    """
     if not 0 <= seed <= MOST_SEED:
         raise ValueError(f"the seed must be a whole number from 0 to {MOST_SEED}; got {seed}")
-    encoder = TableEncoder(random_state=seed).fit(task.source, target=task.target, spans=task.spans)
+    encoder = TableEncoder(random_state=seed, text=text).fit(task.source, target=task.target, spans=task.spans)
     Xs, Xt = encoder.transform(task.source), encoder.transform(task.target)
     return encoder, Domains(Xs, task.labels, Xt, task.domains, task.groups, task.kind)
 

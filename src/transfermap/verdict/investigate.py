@@ -14,18 +14,21 @@ import numpy as np
 from transfermap.card import Card, cards, find
 from transfermap.data.encoder import TableEncoder
 from transfermap.data.pictures import picture_shape
+from transfermap.data.sentences import AUTO
 from transfermap.data.task import Task
-from transfermap.deep.nets import LEAST_SIDE, NETS
+from transfermap.deep.nets import LEAST_SIDE, NAMES, sees_pictures
 from transfermap.measure.support import Support
 from transfermap.verdict.check import check_encoded
 from transfermap.verdict.decide import Verdict
 from transfermap.verdict.domains import Array, Domains, draw_size, encode
 from transfermap.verdict.estimators import DEFAULT, GUESS, estimator, guess
 from transfermap.verdict.evidence import RESAMPLES, Candidate, fit_all, gather
+from transfermap.verdict.fewlabels import FewLabels, learn_from, led_by_labels, seen_rows
+from transfermap.verdict.gallery import gallery
+from transfermap.verdict.joined import joined_for
 from transfermap.verdict.judge import judge
 from transfermap.verdict.record import leaderboard, ledger, maps, spoken
 from transfermap.verdict.rows import confidence, untrusted, worth_labelling
-from transfermap.verdict.together import CARD, KEY, Together
 from transfermap.verdict.verify import leading, target_truth, verify, with_truth
 from transfermap.words import Note
 
@@ -53,6 +56,8 @@ def investigate(
     method: str | Sequence[str] = "auto",
     using: Any = None,
     net: str = "auto",
+    text: str = AUTO,
+    learn: bool = False,
     seed: int = 0,
     budget: float = 120.0,
     tick: Callable[[str], None] = lambda _: None,
@@ -69,8 +74,15 @@ def investigate(
     using : str or scikit-learn estimator, default=None
         What is trained after each method; None: logistic regression, or ridge for regression.
     net : str
-        What deep methods train, of :data:`transfermap.deep.nets.NETS`; "auto": "lenet" where every row is a square
-        picture of 16 x 16 points or more, "dense" for other pictures, else "mlp".
+        What deep methods train, of :data:`transfermap.deep.nets.NAMES`; "auto": "lenet" where every row is a square
+        picture of 16 x 16 points or more, "dense" for other pictures, else "mlp"; for methods that work on batch
+        normalisation "resnet" and "normed".
+    text : str
+        How columns of sentences are read: "topics", the name of a pretrained text net, or "auto"
+        (:func:`transfermap.data.sentences.reading`); the record's notes say which it was.
+    learn : bool
+        Whether methods may learn from the task's known target labels too. They are judged by cross-validation on these
+        rows, beside all others, which never see one; with "auto" the predictions of what that supports are handed out.
     seed : int
     budget : float
         Seconds for gathering evidence. Candidates that come too late are skipped, which the record says.
@@ -83,15 +95,24 @@ def investigate(
         If a method or estimator is not known or does not suit the task.
     """
     began = time.perf_counter()
+    if learn and (task.truth is None or not len(task.truth)):
+        raise ValueError("expected some known target labels to learn from (target_labels); got none")
     if len(task.source) < LEAST:
         raise ValueError(f"expected at least {LEAST} labelled source rows, to hold some out; got {len(task.source)}")
-    net = _net(net, task)
+    net = _net(net, task, [method] if isinstance(method, str) else method)
     candidates = line_up(task, method, using, net, seed)
     tick("reading the tables")
-    encoder, data = encode(task, seed)
+    encoder, data = encode(task, seed, text)
+    # how long the tables take to read, by a text net for example, is not taken off the evidence
+    read = time.perf_counter()
+    if task.sight is not None and sees_pictures(net):
+        from transfermap.deep.picturestore import remember
+
+        remember(data.Xs, task.sight.source)
+        remember(data.Xt, task.sight.target)
     checked = check_encoded(task, encoder, data, seed)
 
-    left = budget * SPENT - (time.perf_counter() - began)
+    left = budget * SPENT - (time.perf_counter() - read)
     resamples = gather(candidates, data, seed=seed, resamples=RESAMPLES, most=draw_size(data), budget=left, tick=tick)
     fit_all(candidates, data, tick)
     told = {c.key: c.model.predict(data.Xt) for c in candidates if c.model is not None}
@@ -116,15 +137,27 @@ def investigate(
         "ledger": ledger(task, checked, judged.verdict),
         "truth": None,
     }
+    pictures: dict[str, Array] = {}
+    if task.sight is not None:
+        chosen = next(c.model for c in candidates if c.key == model)
+        shown, pictures["thumbnails"] = gallery(task.sight, data, chosen, told[model], seed)
+        record["sight"] = {**task.sight.through, "shown": shown}
     record |= _rows(data, support, next(c for c in candidates if c.key == model), told, record)
+    few = FewLabels()
     if task.truth is not None and len(task.truth):
         # last of all: nothing above has seen a target label
         rows = task.truth.index.to_numpy()
         labels, there = target_truth(task.truth, record)
-        record = with_truth(record, verify(record, {k: v[rows[there]] for k, v in told.items()}, labels, told))
+        rows = rows[there]
+        if learn:
+            few = learn_from(data, rows, labels, candidates[-1].estimator, seed, tick)
+            record |= {"few": few.lines, "learned": seen_rows(data.Xt, rows)}
+        blind = {k: v[rows] for k, v in told.items()}
+        record = with_truth(record, verify(record, blind | few.folded, labels, told | few.target))
+        record = led_by_labels(record) if learn and method == "auto" else record
     record["seconds"] = round(time.perf_counter() - began, 2)
-    arrays = maps(candidates, judged, data, seed) | {f"told_{k}": v for k, v in told.items()}
-    models = {c.key: c.model for c in candidates if c.model is not None}
+    arrays = maps(candidates, judged, data, seed) | pictures | {f"told_{k}": v for k, v in (told | few.target).items()}
+    models = {c.key: c.model for c in candidates if c.model is not None} | few.models
     return Found(record, arrays, encoder, support, models)
 
 
@@ -159,17 +192,23 @@ def line_up(task: Task, method: str | Sequence[str], using: Any, net: str, seed:
             (Candidate.of(key, last, "candidate", optional=auto, **nets.get(key, {})) for key in chosen),
             key=lambda c: c.costly,
         ),
-        *([Candidate(KEY, CARD.name, "candidate", Together(), last)] if len(chosen) > 1 else []),
+        *(Candidate(key, card.name, "candidate", m, last) for key, card, m in joined_for(task.kind) if len(chosen) > 1),
     ]
 
 
-def _net(wanted: str, task: Task) -> str:
+def _net(wanted: str, task: Task, methods: Sequence[str]) -> str:
     """The net that deep methods train on a task."""
     if wanted != "auto":
-        if wanted not in NETS:
-            raise ValueError(f"no net {wanted!r}; expected auto or one of: {', '.join(NETS)}")
+        if wanted not in NAMES:
+            raise ValueError(
+                f"no net {wanted!r}; expected auto, one of: {', '.join(NAMES)}, or, for folders of pictures, a backbone"
+            )
+        if sees_pictures(wanted) and task.sight is None:
+            raise ValueError(f"the net {wanted} is trained on pictures; expected folders of them, got tables")
         return wanted
     shape = picture_shape(list(task.source.columns))
+    if any(getattr(find(key), "normalised", False) for key in methods if key != "auto"):
+        return "normed" if shape is None else "resnet"
     if shape is None:
         return "mlp"
     return "lenet" if shape[0] == shape[1] >= LEAST_SIDE else "dense"
@@ -179,6 +218,8 @@ def _net_words(candidates: list[Candidate], task: Task) -> list[Note]:
     """Which net was trained on pictures, where one was."""
     shape = picture_shape(list(task.source.columns))
     nets = {c.method.net for c in candidates if hasattr(c.method, "net")}
+    if task.sight is not None and nets and sees_pictures(first := min(nets)):
+        return [Note("pictures.net", "info", {"net": first})]
     if shape is None or not nets:
         return []
     return [Note("task.net", "info", {"size": f"{shape[0]} x {shape[1]}", "net": nets.pop()})]

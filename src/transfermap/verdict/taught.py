@@ -15,7 +15,7 @@ from transfermap.verdict.together import joint, outputs
 KEY = "taught"
 SURE = 0.5
 CARD = Card(
-    name="Taught by the methods' consensus",
+    name="Taught by the consensus",
     year=2005,
     setting="transductive",
     transfers="parameters",

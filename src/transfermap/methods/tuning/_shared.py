@@ -1,0 +1,82 @@
+"""What the methods of fine-tuning share: a net is trained on the source, then on the target rows that have a label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from transfermap.card import knob
+from transfermap.deep import shells
+from transfermap.deep.lazy import torch
+from transfermap.deep.objective import Batch, Objective, Terms, source_loss
+from transfermap.math.ratio import along
+from transfermap.split import Array, Split
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from transfermap.deep.engine import Engine
+    from transfermap.deep.tuning import Job
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class TwoStage(Objective):
+    """Train on the source; then go on with the labelled target rows as :meth:`recipe` says, unless ``weight`` is 0."""
+
+    target_labels = True
+
+    frozen: int = knob(0, low=0)
+    lr: float = knob(1e-3, above=0)
+
+    def recipe(self, job: Job) -> nn.ModuleDict:
+        """The net after fine-tuning."""
+        raise NotImplementedError
+
+    def loss(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
+        return {"source": source_loss(m.see(s.x).z, s.y)}
+
+    def _fit(self, rows: Split) -> None:
+        super()._fit(rows)
+        if self.weight:
+            self.shell_.modules_.load_state_dict(self.recipe(self._job(rows)).state_dict())
+
+    def _job(self, rows: Split) -> Job:
+        from transfermap.deep.loop import Plan
+        from transfermap.deep.rows import Rows
+        from transfermap.deep.surgery import Surgery, staged
+        from transfermap.deep.tuning import Job
+
+        assert rows.known is not None and rows.yt is not None
+        X, y = rows.Xt[rows.known], self._codes(rows.yt)
+        order = np.lexsort((y, along(X)))
+        return Job(
+            net=staged(self.shell_.modules_),
+            rows=Rows(_tensor(self.shell_._scaled(X[order]).astype(np.float32))),
+            y=_tensor(y[order]),
+            plan=Plan(steps=max(1, round(self._share() * (self.shell_.steps or shells.STEPS))), lr=self.lr),
+            surgery=Surgery(freeze=self.frozen),
+            batch=self.shell_.batch_size,
+            random_state=self.shell_.random_state,
+        )
+
+    def _share(self) -> float:
+        """Steps of fine-tuning as a share of those on the source."""
+        return self.weight
+
+    def _codes(self, yt: Array) -> Array:
+        """Labels as the net that was trained on the source has them."""
+        if not hasattr(self, "classes_"):
+            return ((yt.astype(np.float64) - self.shell_._centre) / self.shell_._unit).astype(np.float32)
+        strange = np.setdiff1d(yt, self.classes_)
+        if len(strange):
+            raise ValueError(
+                f"target labels hold the class {str(strange[0])!r}, which no source row has; expected the source's "
+                f"classes only: {', '.join(map(str, self.classes_[:6]))}"
+            )
+        return np.searchsorted(self.classes_, yt).astype(np.int64)
+
+
+def _tensor(a: Array) -> Any:
+    return torch.from_numpy(np.ascontiguousarray(a))

@@ -1,0 +1,150 @@
+"""A fine-tuned net as a folder on disk, and what is done with it: it predicts new pictures or sentences.
+
+A folder is there whole or not at all::
+
+    run/run.json               backbone, classes, what moved, scores, tables of sweep and curve, versions
+    run/weights.safetensors    the tensors in which the net differs from its backbone
+    run/held_out.csv           the rows that were kept aside: class, prediction, probabilities
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from transfermap._version import __version__
+from transfermap.data.frames import free_name
+from transfermap.data.labelled import read_items
+from transfermap.io import FORMAT, versions, whole_file
+from transfermap.runfolder import RECORD, run_folder, settle
+from transfermap.words import Note
+
+KIND = "transfermap-finetune"
+WEIGHTS, HELD = "weights.safetensors", "held_out.csv"
+_CONTENT = {"backbone": dict, "classes": list, "facts": dict, "moved": list, "task": dict}
+
+
+def save_tuned(
+    tuned: Any,
+    folder: str | Path,
+    record: Mapping[str, Any],
+    held: pd.DataFrame,
+    *,
+    files: Mapping[str, str] = MappingProxyType({}),
+    overwrite: bool = False,
+) -> None:
+    """Write a :class:`~transfermap.deep.finetune.Tuned`, what else is known of it, and its held-out rows.
+
+    ``files`` are further texts by name.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds other things, or a run and ``overwrite`` is not given.
+    """
+    from safetensors.torch import save
+
+    from transfermap.deep.finetune import moved_tensors
+
+    backbone = tuned.backbone
+    whole = {
+        "kind": KIND,
+        "format": FORMAT,
+        "backbone": {"name": backbone.name, "kind": backbone.kind, "digest": backbone.digest, "side": backbone.side},
+        "classes": tuned.classes.tolist(),
+        "facts": tuned.facts,
+        "moved": tuned.moved.reset_index().to_dict("records"),
+        "notes": [note.to_dict() for note in tuned.notes],
+        "history": tuned.history,
+        "versions": versions(),
+        **record,
+    }
+    with run_folder(folder, overwrite=overwrite) as part:
+        (part / WEIGHTS).write_bytes(save(moved_tensors(tuned)))
+        held.to_csv(part / HELD, index=False, encoding="utf8")
+        for name, text in files.items():
+            (part / name).write_text(text, encoding="utf8")
+        (part / RECORD).write_text(json.dumps(whole, ensure_ascii=False, indent=1), encoding="utf8")
+
+
+def is_tuned(folder: str | Path) -> bool:
+    """Whether a folder holds a fine-tuned net."""
+    try:
+        record = json.loads((settle(folder) / RECORD).read_text(encoding="utf8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and record.get("kind") == KIND
+
+
+def load_tuned(folder: str | Path) -> Any:
+    """The :class:`~transfermap.deep.finetune.Tuned` of a folder; its ``record`` beside it.
+
+    Returns
+    -------
+    (Tuned, dict)
+
+    Raises
+    ------
+    ValueError
+        If the folder holds none, is damaged or of a newer format, or its backbone is not the one installed here.
+    """
+    from transfermap.deep.finetune import rebuilt
+
+    folder = settle(folder)
+    if not is_tuned(folder):
+        raise ValueError(f"{folder} holds no fine-tuned net; expected a folder that 'transfermap finetune' wrote")
+    record = json.loads((folder / RECORD).read_text(encoding="utf8"))
+    if not isinstance(record.get("format"), int) or record["format"] > FORMAT:
+        raise ValueError(
+            f"{folder} has format {record.get('format')!r}; this is transfermap {__version__}: install a newer one"
+        )
+    lost = [name for name, kind in _CONTENT.items() if not isinstance(record.get(name), kind)]
+    if lost:
+        raise ValueError(f"{folder / RECORD} is damaged: it should say {', '.join(lost)}")
+    return rebuilt(record, folder / WEIGHTS), record
+
+
+def told(tuned: Any, items: np.ndarray[Any, Any], label: np.ndarray[Any, Any] | None = None) -> pd.DataFrame:
+    """A row an item: what it is, its class if that is known, the prediction, and each class's probability."""
+    P = tuned.predict_proba(list(items))
+    table = pd.DataFrame({"item": items})
+    if label is not None:
+        table["class"] = label
+    table["prediction"] = tuned.classes[P.argmax(axis=1)]
+    for name, p in zip(tuned.classes, P.T, strict=True):
+        table[free_name(f"p({name})", table.columns)] = p.round(6)
+    return table
+
+
+def predict_items(folder: str | Path, path: Path, output: Path) -> dict[str, Any]:
+    """Predict the pictures of a folder, or the sentences of a table, into a CSV file.
+
+    Returns
+    -------
+    dict
+        ``rows``, ``output``, ``method``, and ``notes`` on items that cannot be read, which are left out.
+    """
+    if output.resolve() == path.resolve():
+        raise ValueError(f"{output} is the table to be predicted; give another name for the predictions")
+    from transfermap.deep.finetune import unreadable
+
+    tuned, record = load_tuned(folder)
+    items = read_items(path, record["task"].get("text")).items
+    faults = unreadable(tuned.backbone, items.tolist())
+    if len(faults) == len(items):
+        raise ValueError(f"none of the {len(items)} items of {path} can be read: {faults[0]}")
+    rows = np.delete(np.arange(len(items)), list(faults))
+    table = told(tuned, items[rows])
+    table.insert(0, "row", rows)
+    with whole_file(output) as part:
+        table.to_csv(part, index=False, encoding="utf8")
+    notes = [Note("finetune.unreadable", "warn", {"count": len(faults), "items": [str(items[i]) for i in faults]})]
+    method = f"{tuned.facts['recipe']} on {tuned.backbone.name}"
+    done = {"rows": len(table), "output": str(output), "method": method}
+    return done | {"notes": [note.to_dict() for note in notes if faults]}
