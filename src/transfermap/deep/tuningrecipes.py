@@ -167,8 +167,8 @@ def _with(job: Job, state: State) -> nn.ModuleDict:
 def linear_head(F: Array, y: Array, outputs: int, seed: int = 0) -> tuple[nn.Linear, float]:
     """A linear layer that is the best logistic regression on features F (n, d), or ridge rule for floats.
 
-    The features are centred and brought to a mean squared length of 1, all columns by one factor; the penalty is chosen by folds of
-    the rows. The layer takes the features as they are.
+    The features are centred and brought to a mean squared length of 1, all columns by one factor; the penalty is chosen
+    by folds of the rows. The layer takes the features as they are.
 
     Returns
     -------
