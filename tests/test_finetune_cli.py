@@ -82,7 +82,7 @@ def cli(*words):
 
 def test_a_folder_becomes_a_run_that_predicts(folder, tmp_path):
     (folder / "red" / "bad.png").write_text("no picture")
-    code, out = cli("finetune", folder, "-o", tmp_path / "run", "--steps", 40, "--freeze", "stem", "--lr", 0.01)
+    code, out = cli("finetune", folder, "-o", tmp_path / "run", "--recipe", "lpft", "--steps", 10, "--freeze", "stem")
     assert code == 0, out
     assert "tiny was taken" in out and "bad.png" in out
     assert "block0" in out and "9 rows kept aside" in out
@@ -95,7 +95,7 @@ def test_a_folder_becomes_a_run_that_predicts(folder, tmp_path):
     kept = load_file(tmp_path / "run" / "weights.safetensors")
     assert all(name.startswith(("features.block0", "head")) for name in kept)
     code, out = cli("predict", tmp_path / "run", folder, "-o", tmp_path / "p.csv")
-    assert code == 0 and "45 rows predicted by full on tiny" in out and "bad.png" in out
+    assert code == 0 and "45 rows predicted by lpft on tiny" in out and "bad.png" in out
     told = pd.read_csv(tmp_path / "p.csv")
     held = pd.read_csv(tmp_path / "run" / "held_out.csv")
     both = held.merge(told, on="item")

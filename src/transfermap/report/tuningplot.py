@@ -46,6 +46,7 @@ def sweep_plot(table: pd.DataFrame, lang: str = "en") -> Figure:
     top.plot(x, table["learnt"], **_style(0))
     for ax, column, name in ((middle, "moving", "axis_moving"), (bottom, "seconds", "axis_seconds")):
         ax.bar(x, table[column], width=0.5, color=LINE, edgecolor=MUTED, linewidth=0.6)
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value < 1e6 else f"{value / 1e6:g} M")
         ax.set_ylabel(say(f"finetune.{name}", lang), fontsize=SIZE - 1, color=INK)
     top.set_ylabel(say("finetune.axis_score", lang), fontsize=SIZE - 1, color=INK)
     bottom.set_xlabel(say("finetune.axis_frozen", lang), fontsize=SIZE - 0.5, color=MUTED)
