@@ -122,8 +122,9 @@ def lookup(key: str) -> Card | Entry:
     if key in wanted:
         return wanted[key]
     everything = [*keys(), *wanted]
-    close = difflib.get_close_matches(key, everything, n=5) or sorted(keys())
-    raise ValueError(f"no method {key!r} on the map; did you mean one of: {', '.join(close)}")
+    close = difflib.get_close_matches(key, everything, n=5)
+    hint = f"did you mean one of: {', '.join(close)}" if close else "'transfermap map' lists all there are"
+    raise ValueError(f"no method {key!r} on the map; {hint}")
 
 
 def vocabulary(found: Iterable[Entry]) -> list[str]:

@@ -196,7 +196,7 @@ def line_up(task: Task, method: str | Sequence[str], using: Any, net: str, seed:
     ]
 
 
-def _net(wanted: str, task: Task, methods: Sequence[str]) -> str:
+def _net(wanted: str, task: Task, methods: Sequence[str] = ()) -> str:
     """The net that deep methods train on a task."""
     if wanted != "auto":
         if wanted not in NAMES:

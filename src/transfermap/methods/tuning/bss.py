@@ -33,7 +33,8 @@ if TYPE_CHECKING:
         "Spectral Shrinkage for "
         "Safe Transfer Learning, NeurIPS 2019",
         doi="https://papers.nips.cc/paper/2019/hash/c6bff625bdb0393992c9d4db0c6bbe45-Abstract.html",
-        needs=("target labels", "torch"),
+        label_sets="disjoint",
+        needs=("target labels", "pretrained model", "torch"),
         neutral={"weight": 0.0},
         toy="contrary_majority",
     )

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
         "Networks, "
         "ICML 2018",
         doi="10.48550/arXiv.1802.01483",
-        needs=("target labels", "torch"),
+        label_sets="disjoint",
+        needs=("target labels", "pretrained model", "torch"),
         neutral={"weight": 0.0},
         toy="contrary_majority",
     )

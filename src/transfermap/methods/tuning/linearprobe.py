@@ -33,7 +33,8 @@ if TYPE_CHECKING:
         "Activation Feature for "
         "Generic Visual Recognition, ICML 2014",
         doi="10.48550/arXiv.1310.1531",
-        needs=("target labels", "torch"),
+        label_sets="disjoint",
+        needs=("target labels", "pretrained model", "torch"),
         neutral={"weight": 0.0},
         toy="contrary_majority",
     )

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
         "Language Models, "
         "ICLR 2022",
         doi="10.48550/arXiv.2106.09685",
-        needs=("target labels", "torch"),
+        label_sets="disjoint",
+        needs=("target labels", "pretrained model", "torch"),
         neutral={"weight": 0.0},
         toy="contrary_majority",
     )

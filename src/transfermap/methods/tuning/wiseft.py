@@ -33,7 +33,8 @@ if TYPE_CHECKING:
         "and Schmidt, "
         "Robust Fine-Tuning of Zero-Shot Models, IEEE CVPR 2022",
         doi="10.1109/CVPR52688.2022.00780",
-        needs=("target labels", "torch"),
+        label_sets="disjoint",
+        needs=("target labels", "pretrained model", "torch"),
         neutral={"weight": 0.0},
         toy="contrary_majority",
     )
