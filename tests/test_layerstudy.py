@@ -16,15 +16,14 @@ from transfermap.deep.layerstudy import (
     Pair,
     Recipe,
     Texts,
-    answer,
     carried,
     choices,
     drawn,
     logits,
     study,
-    summary,
     train,
 )
+from transfermap.deep.layertable import answer, summary
 from transfermap.deep.wordnets import NOTHING, UNKNOWN, glove, rows_of, vocabulary, word_net
 from transfermap.report.layerstudyview import layer_study_plot, layer_study_view
 from transfermap.report.plots import NothingToShow

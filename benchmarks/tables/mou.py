@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from transfermap.deep.layerstudy import Pair, Recipe, Texts, answer, choices, drawn, study, summary
+from transfermap.deep.layerstudy import Pair, Recipe, Texts, choices, drawn, study
+from transfermap.deep.layertable import answer, summary
 from transfermap.deep.wordnets import glove_there
 
 SOURCE, TASKS = "rt-polarity.all", {"CR": ("custrev.all", 200), "QC": ("TREC.train.all", 300)}

@@ -48,7 +48,8 @@ def layers(
 
     _check(output or [], seeds, overwrite)
     require()
-    from transfermap.deep.layerstudy import Recipe, answer, choices, study, summary
+    from transfermap.deep.layerstudy import Recipe, choices, study
+    from transfermap.deep.layertable import answer, summary
     from transfermap.deep.wordnets import glove_there
 
     recipe = Recipe(source_epochs=source_epochs, target_epochs=epochs, mix=mix, words=words)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def layer_study_view(table: pd.DataFrame, lang: str = "en") -> Table:
-    """The table of :func:`transfermap.deep.layerstudy.summary` for the terminal, in percent and points."""
+    """The table of :func:`transfermap.deep.layertable.summary` for the terminal, in percent and points."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
