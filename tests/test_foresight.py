@@ -151,6 +151,15 @@ def test_the_greatest_gain_that_nothing_forbids_is_used_and_to_stay_nothing_may_
     told = {"coral": hoped(0.08, 0.4), "tca": hoped(0.05, 0.3)}
     assert decide(stands, SHIFTED, True, foreseen=told).method == "tca"
     assert decide(plain("tca", "coral"), SHIFTED, True, foreseen=told).method == "coral"
+    # what may gain most is used once a gain is sure for one, and both say why
+    mixed = {"coral": hoped(0.02, 0.3), "tca": hoped(0.01, 0.01)._replace(gain_high=0.4)}
+    said = decide(plain("tca", "coral"), SHIFTED, True, foreseen=mixed, least=0.2)
+    assert (said.method, [n.values["method"] for n in said.reasons]) == (
+        "tca",
+        [find("tca").card.name, find("coral").card.name],
+    )
+    assert Judgement(plain("tca", "coral"), mixed, True, said).backs("tca")
+    assert not Judgement(plain("tca"), {"tca": mixed["tca"]}, True, said).backs("tca")
     one = {"coral": hoped(-0.2, -0.4), "tca": hoped(-0.3, -0.4)._replace(gain_high=0.1)}
     assert decide(plain("tca", "coral"), SHIFTED, True, foreseen=one).answer == "unknown"
 

@@ -142,24 +142,34 @@ def decide(
     return _expected(told, standings, least) if told else _voted(standings, setting, resamples)
 
 
+def hopeful(told: Mapping[str, Foreseen], standings: Mapping[str, Standing], least: float) -> list[str]:
+    """Which may be used: those that should gain and that nothing forbids, where that is sure enough for one of them."""
+    found = [k for k, x in told.items() if x.gain > 0 and k in standings and not standings[k].vetoes]
+    return found if any(told[k].net >= least for k in found) else []
+
+
 def _expected(told: Mapping[str, Foreseen], standings: Mapping[str, Standing], least: float) -> Verdict:
     """By what is foreseen, where a gain is sure enough for one at least and nothing forbids it.
 
     Then the one is used that may gain most: whether adapting helps can be foretold, how much far less. To stay is to
     know that little is missed: where the intervals reach further, nobody can tell.
     """
-    hopeful = [k for k, x in told.items() if x.gain > 0 and not standings[k].vetoes]
-    sure = any(told[k].net >= least for k in hopeful)
-    best = max(hopeful, key=lambda k: (told[k].gain_high, k)) if sure else max(told, key=lambda k: (told[k].gain, k))
-    found, vetoes = told[best], standings[best].vetoes
-    ends = {"low": found.gain_low, "high": found.gain_high}
-    values = {"method": card_of(best).name, "gain": found.gain, **ends, "better": found.better}
-    if sure:
-        return Verdict("use", best, (Note("verdict.foreseen", "info", values),), False)
+    if usable := hopeful(told, standings, least):
+        best = max(usable, key=lambda k: (told[k].gain_high, k))
+        surest = max(usable, key=lambda k: told[k].net)
+        why = tuple(Note("verdict.foreseen", "info", _told(k, told)) for k in dict.fromkeys((best, surest)))
+        return Verdict("use", best, why, False)
+    best = max(told, key=lambda k: (told[k].gain, k))
     if max(told[key].gain_high for key in told) <= LITTLE:
-        return Verdict("stay", "sourceonly", (Note("verdict.foreseen_none", "info", values),), True)
-    code = "verdict.foreseen_unsure" if found.gain > 0 else "verdict.foreseen_worse"
-    return Verdict("unknown", "sourceonly", (Note(code, "warn", values), *vetoes), True)
+        return Verdict("stay", "sourceonly", (Note("verdict.foreseen_none", "info", _told(best, told)),), True)
+    code = "verdict.foreseen_unsure" if told[best].gain > 0 else "verdict.foreseen_worse"
+    return Verdict("unknown", "sourceonly", (Note(code, "warn", _told(best, told)), *standings[best].vetoes), True)
+
+
+def _told(key: str, told: Mapping[str, Foreseen]) -> dict[str, object]:
+    found = told[key]
+    ends = {"low": found.gain_low, "high": found.gain_high}
+    return {"method": card_of(key).name, "gain": found.gain, **ends, "better": found.better}
 
 
 def _voted(standings: Mapping[str, Standing], setting: Setting, resamples: int) -> Verdict:

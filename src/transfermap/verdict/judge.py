@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transfermap.verdict.decide import Setting, Standing, Verdict, decide, standing
+from transfermap.verdict.decide import Setting, Standing, Verdict, decide, hopeful, standing
 from transfermap.verdict.domains import Array, Domains
 from transfermap.verdict.evidence import Candidate, interval, paired
 from transfermap.verdict.foresight import Facts, Foreseen, foresee, shipped
@@ -27,7 +27,7 @@ class Judgement(NamedTuple):
     def backs(self, key: str) -> bool:
         """Whether the evidence speaks for a candidate."""
         stand, found = self.standings[key], self.foreseen.get(key)
-        return stand.supported if found is None else found.net >= shipped().least and not stand.vetoes
+        return stand.supported if found is None else key in hopeful(self.foreseen, self.standings, shipped().least)
 
 
 def judge(
