@@ -105,11 +105,7 @@ def investigate(
     encoder, data = encode(task, seed, text)
     # how long the tables take to read, by a text net for example, is not taken off the evidence
     read = time.perf_counter()
-    if task.sight is not None and sees_pictures(net):
-        from transfermap.deep.picturestore import remember
-
-        remember(data.Xs, task.sight.source)
-        remember(data.Xt, task.sight.target)
+    _remember_pictures(task, data, net)
     checked = check_encoded(task, encoder, data, seed)
 
     left = budget * SPENT - (time.perf_counter() - read)
@@ -143,22 +139,42 @@ def investigate(
         shown, pictures["thumbnails"] = gallery(task.sight, data, chosen, told[model], seed)
         record["sight"] = {**task.sight.through, "shown": shown}
     record |= _rows(data, support, next(c for c in candidates if c.key == model), told, record)
-    few = FewLabels()
-    if task.truth is not None and len(task.truth):
-        # last of all: nothing above has seen a target label
-        rows = task.truth.index.to_numpy()
-        labels, there = target_truth(task.truth, record)
-        rows = rows[there]
-        if learn:
-            few = learn_from(data, rows, labels, candidates[-1].estimator, seed, tick)
-            record |= {"few": few.lines, "learned": seen_rows(data.Xt, rows)}
-        blind = {k: v[rows] for k, v in told.items()}
-        record = with_truth(record, verify(record, blind | few.folded, labels, told | few.target))
-        record = led_by_labels(record) if learn and method == "auto" else record
+    # last of all: nothing above has seen a target label
+    record, few = _held_to_labels(record, task, data, told, candidates[-1].estimator if learn else None, tick)
+    record = led_by_labels(record) if learn and method == "auto" else record
     record["seconds"] = round(time.perf_counter() - began, 2)
     arrays = maps(candidates, judged, data, seed) | pictures | {f"told_{k}": v for k, v in (told | few.target).items()}
     models = {c.key: c.model for c in candidates if c.model is not None} | few.models
     return Found(record, arrays, encoder, support, models)
+
+
+def _remember_pictures(task: Task, data: Domains, net: str) -> None:
+    """Where a net is trained on the pictures themselves, it finds them by their encoded rows."""
+    if task.sight is None or not sees_pictures(net):
+        return
+    from transfermap.deep.picturestore import remember
+
+    remember(data.Xs, task.sight.source)
+    remember(data.Xt, task.sight.target)
+
+
+def _held_to_labels(
+    record: dict[str, Any], task: Task, data: Domains, told: dict[str, Array], learner: Any, tick: Callable[[str], None]
+) -> tuple[dict[str, Any], FewLabels]:
+    """The record with the truth on known target labels, and what was learned from them by ``learner`` (None: nothing).
+
+    A row is never scored by a model that has seen its label.
+    """
+    few = FewLabels()
+    if task.truth is None or not len(task.truth):
+        return record, few
+    labels, there = target_truth(task.truth, record)
+    rows = task.truth.index.to_numpy()[there]
+    if learner is not None:
+        few = learn_from(data, rows, labels, learner, record["seed"], tick)
+        record = record | {"few": few.lines, "learned": seen_rows(data.Xt, rows)}
+    blind = {k: v[rows] for k, v in told.items()}
+    return with_truth(record, verify(record, blind | few.folded, labels, told | few.target)), few
 
 
 def line_up(task: Task, method: str | Sequence[str], using: Any, net: str, seed: int) -> list[Candidate]:
