@@ -105,7 +105,7 @@ def tables(tmp_path, monkeypatch):
         (("yes", "all"), "inductive", "inductive", "multitasklearning"),
         (("yes", "none"), "transductive", "transductive", "coral"),
         (("no", "few"), "self_taught", "inductive", "selftaughtlearning"),
-        (("no", "all"), "self_taught", "inductive", "finetune"),
+        (("no", "all"), "self_taught", "inductive", "soups"),
         (("no", "none"), "unsupervised", "unsupervised", "selftaughtclustering"),
     ],
 )
@@ -173,8 +173,13 @@ def test_other_classes_without_labels_are_for_descriptions_of_classes():
 
 def test_a_method_that_learns_other_classes_from_target_labels_learns_the_same_ones_too():
     for classes in CHOICES["classes"]:
-        assert "finetune" in fitting(classes=classes, target_labels="few")
-        assert "finetune" not in fitting(classes=classes)
+        assert "soups" in fitting(classes=classes, target_labels="few")
+        assert "soups" not in fitting(classes=classes)
+
+
+def test_what_trains_on_the_source_first_and_knows_its_classes_alone_is_not_advised_for_others():
+    assert "finetune" in fitting(target_labels="few")
+    assert "finetune" not in fitting(classes="disjoint", target_labels="few")
 
 
 # ---- the advice

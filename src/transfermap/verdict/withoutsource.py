@@ -98,36 +98,30 @@ def line(tried: Tried, P: Array, classes: Sequence[str]) -> dict[str, Any]:
     row |= {"status": "ok" if tried.P is not None else "failed", "seconds": round(tried.seconds, 3)}
     if tried.P is None:
         return row | {"note": Note("verdict.failed", "warn", {"method": card.name, "fault": tried.fault}).to_dict()}
-    told = infomax(tried.P, normalised=True)
-    gain = {"gain": told - infomax(P, normalised=True), "gain_low": None, "gain_high": None}
-    shares, part = class_shares(tried.P), 1 / tried.P.shape[1]
-    return row | {
-        "evidence": {"infomax": {"value": told, "low": None, "high": None} | gain},
-        "changed": changed(P, tried.P),
-        "classes_in_use": in_use(tried.P),
-        "shares": dict(zip(classes, shares.tolist(), strict=True)),
-        "dropped": [c for c, had, has in zip(classes, class_shares(P), shares, strict=True) if _lost(had, has, part)],
-        "ess": None,
-        "agreement": None,
-        "supported": False,
-        "risk": True,
-    }
+    found = row | _seen(tried.P, P, classes) | {"supported": False, "risk": True}
+    score = found["evidence"]["infomax"]
+    score |= {"gain": score["value"] - infomax(P, normalised=True), "gain_low": None, "gain_high": None}
+    return found
 
 
 def base_line(name: str, P: Array, classes: Sequence[str]) -> dict[str, Any]:
     """The line of the net as it was."""
-    score = {"value": infomax(P, normalised=True), "low": None, "high": None}
-    row: dict[str, Any] = {"method": BASE, "name": name, "role": "baseline", "status": "ok", "note": None}
-    return row | {
-        "seconds": 0.0,
-        "evidence": {"infomax": score},
-        "changed": 0.0,
+    row: dict[str, Any] = {"method": BASE, "name": name, "role": "baseline", "note": None, "votes": {}}
+    return row | {"status": "ok", "seconds": 0.0} | _seen(P, P, classes)
+
+
+def _seen(P: Array, before: Array, classes: Sequence[str]) -> dict[str, Any]:
+    """What a line says of class probabilities (n, C), beside those of the net as it was."""
+    shares, part = class_shares(P), 1 / P.shape[1]
+    lost = [c for c, had, has in zip(classes, class_shares(before), shares, strict=True) if _lost(had, has, part)]
+    return {
+        "evidence": {"infomax": {"value": infomax(P, normalised=True), "low": None, "high": None}},
+        "changed": changed(before, P),
         "classes_in_use": in_use(P),
-        "shares": dict(zip(classes, class_shares(P).tolist(), strict=True)),
-        "dropped": [],
+        "shares": dict(zip(classes, shares.tolist(), strict=True)),
+        "dropped": lost,
         "ess": None,
         "agreement": None,
-        "votes": {},
     }
 
 

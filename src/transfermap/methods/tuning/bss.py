@@ -33,8 +33,7 @@ if TYPE_CHECKING:
         "Spectral Shrinkage for "
         "Safe Transfer Learning, NeurIPS 2019",
         doi="https://papers.nips.cc/paper/2019/hash/c6bff625bdb0393992c9d4db0c6bbe45-Abstract.html",
-        label_sets="disjoint",
-        needs=("target labels", "pretrained model", "torch"),
+        needs=("target labels", "torch"),
         neutral={"weight": 0.0},
         toy="contrary_majority",
     )

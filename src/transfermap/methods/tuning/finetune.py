@@ -39,8 +39,7 @@ if TYPE_CHECKING:
         reference="Yosinski, Clune, Bengio and Lipson, How Transferable Are Features in Deep Neural Networks?, "
         "NIPS 2014",
         doi="10.48550/arXiv.1411.1792",
-        label_sets="disjoint",
-        needs=("target labels", "pretrained model", "torch"),
+        needs=("target labels", "torch"),
         neutral={"weight": 0.0},
         toy="contrary_majority",
     )

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
         "Networks, "
         "ICML 2018",
         doi="10.48550/arXiv.1802.01483",
-        label_sets="disjoint",
-        needs=("target labels", "pretrained model", "torch"),
+        needs=("target labels", "torch"),
         neutral={"weight": 0.0},
         toy="contrary_majority",
     )

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
         "Activation Feature for "
         "Generic Visual Recognition, ICML 2014",
         doi="10.48550/arXiv.1310.1531",
-        label_sets="disjoint",
-        needs=("target labels", "pretrained model", "torch"),
+        needs=("target labels", "torch"),
         neutral={"weight": 0.0},
         toy="contrary_majority",
     )

@@ -36,8 +36,7 @@ if TYPE_CHECKING:
         "Language Models, "
         "ICLR 2022",
         doi="10.48550/arXiv.2106.09685",
-        label_sets="disjoint",
-        needs=("target labels", "pretrained model", "torch"),
+        needs=("target labels", "torch"),
         neutral={"weight": 0.0},
         toy="contrary_majority",
     )

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
         "Underperform "
         "Out-of-Distribution, ICLR 2022",
         doi="10.48550/arXiv.2202.10054",
-        label_sets="disjoint",
-        needs=("target labels", "pretrained model", "torch"),
+        needs=("target labels", "torch"),
         neutral={"weight": 0.0},
         toy="contrary_majority",
     )

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
         "and Schmidt, "
         "Robust Fine-Tuning of Zero-Shot Models, IEEE CVPR 2022",
         doi="10.1109/CVPR52688.2022.00780",
-        label_sets="disjoint",
-        needs=("target labels", "pretrained model", "torch"),
+        needs=("target labels", "torch"),
         neutral={"weight": 0.0},
         toy="contrary_majority",
     )
