@@ -88,6 +88,8 @@ def test_a_run_that_learned_hands_out_what_the_labels_support_and_is_never_score
     assert np.mean(run.predict(target) == yt) > 0.85
     blind = tm.adapt(Task.from_frames(source, target, label="y", target_labels=known))
     assert "feda" not in blind.methods and blind.verdict["answer"] == run.verdict["answer"]
+    for lang, alone in (("en", "Labelled target rows only"), ("zh", "仅用已标注的目标行")):
+        assert alone in run.report(lang=lang)
     folder = run.save(tmp_path / "run")
     more = tmp_path / "more.csv"
     target.assign(y=yt).iloc[:150].to_csv(more, index=False)

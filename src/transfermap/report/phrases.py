@@ -157,7 +157,7 @@ def called(row: Mapping[str, Any], lang: str) -> str:
 
 def names(record: Mapping[str, Any], lang: str) -> dict[str, str]:
     """What each method of a run is called, by key."""
-    return {row["method"]: called(row, lang) for row in record["leaderboard"]}
+    return {row["method"]: called(row, lang) for row in (*record["leaderboard"], *record.get("few", ()))}
 
 
 def headline(record: Mapping[str, Any], lang: str) -> str:
