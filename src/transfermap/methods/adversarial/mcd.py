@@ -93,7 +93,8 @@ class MCD(Objective):
 
     def part(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
         """Second: the heads apart on the target, and still right about the source."""
-        a, b = m.see_both(s.x, t.x)
+        # one domain at a time, as in the other turns: batch normalisation must not see them mixed in this one only
+        a, b = m.see(s.x), m.see(t.x)
         return self._right(m, a, s) | {"part": -self.weight * self._apart(m, b)}
 
     def meet(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
