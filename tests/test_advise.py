@@ -14,6 +14,7 @@ from html import unescape
 
 import pandas as pd
 import pytest
+from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -192,10 +193,12 @@ def test_advice_is_whole_in_every_situation(s):
     assert json.loads(json.dumps(found.to_dict()))["cell"] == found.cell
     flags = [m.built for m in found.methods]
     assert flags == sorted(flags, reverse=True)
+    runs = [m.built or bool(m.command) for m in found.methods]
+    assert runs == sorted(runs, reverse=True)
     assert all(bool(m.assumes) == m.built for m in found.methods)
     assert any(m.start for m in found.methods) == bool(found.methods)
     assert ("stop" in {n.level for n in found.notes}) == (not found.methods)
-    assert ("advise.only_planned" in {n.code for n in found.notes}) == (bool(flags) and not any(flags))
+    assert ("advise.only_planned" in {n.code for n in found.notes}) == (bool(runs) and not any(runs))
     assert all(note.say(lang) for note in found.notes for lang in ("en", "zh"))
     assert found.steps
     for step in found.steps:
@@ -313,7 +316,8 @@ def test_a_matrix_whose_label_is_counted_has_none_in_a_narrower_target():
 
 def test_the_commands_that_are_advised_run(tables):
     steps = told("a.csv", "few.csv", "--label", "y")["steps"]
-    assert [shlex.split(s["command"])[1] for s in steps] == ["check", "map", "adapt", "verify"]
+    assert [shlex.split(s["command"])[1] for s in steps] == ["check", "map", "adapt", "verify", "adapt"]
+    assert "--learn" in steps[-1]["command"]
     for step in steps[:2]:
         done = CliRunner().invoke(app, shlex.split(step["command"])[1:])
         assert done.exit_code == 0, done.output
@@ -340,6 +344,22 @@ def test_bad_input_is_one_sentence(tables, line, words):
     assert done.stderr.startswith("transfermap: ")
     assert done.stderr.count("\n") == 1
     assert all(word in done.stderr for word in words), done.stderr
+
+
+def test_folders_of_pictures_are_read_without_being_looked_at(tmp_path):
+    for place in ("ours/cat", "ours/dog", "theirs", "sorted/cat", "sorted/cow"):
+        (tmp_path / place).mkdir(parents=True)
+        for i in range(3):
+            Image.new("L", (4, 4)).save(tmp_path / place / f"{i}.png")
+    found = told(tmp_path / "ours", tmp_path / "theirs")
+    assert found["situation"]["target_labels"] == "none"
+    assert (found["situation"]["columns"], found["cell"]) == ("same", "transductive")
+    assert shlex.split(found["steps"][0]["command"])[1:] == ["check", str(tmp_path / "ours"), str(tmp_path / "theirs")]
+    found = told(tmp_path / "ours", tmp_path / "sorted")
+    assert (found["situation"]["target_labels"], found["situation"]["classes"]) == ("all", "open")
+    found = told(tmp_path / "theirs", tmp_path / "sorted")
+    assert found["cell"] == "self_taught"
+    assert "finetune" in {shlex.split(step["command"])[1] for step in found["steps"]}
 
 
 # ---- asking

@@ -130,7 +130,7 @@ def test_select_agrees_with_a_plain_loop() -> None:
         for e in FOUND:
             fits = s is None or e.setting == s
             fits = fits and (la is None or e.label_sets == la)
-            fits = fits and (b is None or e.built == b)
+            fits = fits and (b is None or e.runs == b)
             fits = fits and (n is None or n in e.needs or (n == NOTHING and len(e.needs) == 0))
             if fits:
                 expected.append(e)
@@ -154,18 +154,18 @@ def test_tree_keeps_every_entry_under_its_branch_and_built_ones_first() -> None:
     assert sorted(e.key for e, _, _ in flat) == sorted(e.key for e in FOUND)
     assert all((e.transfers, e.family) == (what, family) for e, what, family in flat)
     for kin in nested.values():
-        begun = [any(e.family == family for e in FOUND if e.built) for family in kin]
+        begun = [any(e.family == family for e in FOUND if e.runs) for family in kin]
         assert begun == sorted(begun, reverse=True)
         for es in kin.values():
-            assert es == sorted(es, key=lambda e: (not e.built, e.year, e.key))
+            assert es == sorted(es, key=lambda e: (not e.runs, e.year, e.key))
 
 
 def test_json_holds_the_whole_map() -> None:
     data = json.loads(to_json(FOUND))
     leaves = [m for branch in data["map"] for family in branch["families"] for m in family["methods"]]
     assert {m["key"]: m["built"] for m in leaves} == {e.key: e.built for e in FOUND}
-    assert data["built"] == len(keys())
-    assert data["planned"] == len(planned())
+    assert data["built"] == len(keys()) + sum(bool(e.command) for e in planned())
+    assert data["planned"] == sum(not e.command for e in planned())
     assert json.loads(to_json([])) == {"built": 0, "planned": 0, "map": []}
 
 
@@ -199,12 +199,12 @@ def test_terminal_shows_every_method_within_80_columns_without_colour(lang: str)
     assert (text.count("●") - 1, text.count("○") - 1) == tuple(counts(FOUND).values())
     plain = _words(text)
     for e in FOUND:
-        assert f"{'●' if e.built else '○'} {e.key} {e.name}, {e.year}" in plain
+        assert f"{'●' if e.runs else '○'} {e.key} {e.name}, {e.year}" in plain
 
 
 def test_terminal_needs_no_more_than_ascii() -> None:
     text = _printed(terminal(FOUND), encoding="ascii")
-    assert text.count("* ") == len(keys()) + 1
+    assert text.count("* ") == sum(e.runs for e in FOUND) + 1
     assert " o dsan " in text
 
 
@@ -235,7 +235,7 @@ def test_svg_is_xml_with_every_method_and_nothing_from_elsewhere(lang: str) -> N
     picture = svg(FOUND, lang)
     leaves = [(kind, text) for _, _, kind, text in _boxes(picture) if kind in ("built", "planned")][2:]
     # the space after a key is one that cannot break
-    wanted = [("built" if e.built else "planned", f"{e.key}\xa0 {e.name}, {e.year}") for e in FOUND]
+    wanted = [("built" if e.runs else "planned", f"{e.key}\xa0 {e.name}, {e.year}") for e in FOUND]
     assert sorted(leaves) == sorted(wanted)
     assert re.findall('https?://[^"]*', picture) == ["http://www.w3.org/2000/svg"]
     assert _boxes(svg([], lang))
@@ -288,7 +288,7 @@ def test_page_is_whole_and_needs_no_network(lang: str) -> None:
     assert not re.search(r"<link|<img|\bsrc=|@import|url\(|fetch\(|<iframe", page)
     assert page.count("<details") == page.count("</details>")
     shown = re.findall(r'<details class="method( built)?"[^>]*>\s*<summary><span><code>(\w+)</code>', page)
-    assert shown == [(" built" if e.built else "", e.key) for e in FOUND]
+    assert shown == [(" built" if e.runs else "", e.key) for e in FOUND]
     assert html([], lang)
 
 

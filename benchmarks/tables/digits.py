@@ -8,8 +8,9 @@ the JDA paper, scored on the target rows that were seen without labels. "MN" goe
 colours, to MNIST-M, of which there are 3,000 test rows only: they are learned from without labels and scored on.
 Pictures are brought to 28 x 28 points; values lie in [-1, 1]. The optimiser is ours (AdamW, rate 0.001 annealed over
 the run), the same for all methods but MCD, which has its paper's (Adam, 0.0002, constant) and its paper's net;
-``--batch`` rows of each domain and ``--steps`` are the same for all; "erm-mcd" is source-only so. The peers' re-runs take 50,000 steps of 128 rows. Records are appended;
-what is there already is not run again. At the end: mean and standard deviation over the seeds.
+"erm-mcd" is source-only trained that way. ``--batch`` rows of each domain and ``--steps`` are the same for all. The
+peers' re-runs take 50,000 steps of 128 rows. Records are appended; what is there already is not run again. At the end:
+mean and standard deviation over the seeds.
 
 Published beside them are TLlib's re-runs (MNIST to USPS / USPS to MNIST), which keep the epoch that is best on target
 test labels: source 82.1 / 74.6, DANN 91.7 / 95.2, DAN 86.0 / 89.5, JAN 84.0 / 86.8, ADDA 94.5 / 98.3, CDAN 96.0 / 97.7,

@@ -14,10 +14,15 @@ from transfermap.options import AsJson, Debug, Domain, Kind, Label, Lang, Overwr
 from transfermap.words import Note, say
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from transfermap.verdict.situation import Reading
 
 Tables = Annotated[
-    list[Path] | None, typer.Argument(help="SOURCE TARGET, or one table with --domain; none: ask.", metavar="[A [B]]")
+    list[Path] | None,
+    typer.Argument(
+        help="SOURCE TARGET, tables or folders of pictures; one with --domain; none: ask.", metavar="[A [B]]"
+    ),
 ]
 
 
@@ -30,25 +35,40 @@ class _Data(NamedTuple):
     domain: str | None
     target: str | None
 
+    @property
+    def pictures(self) -> bool:
+        """Whether it is folders of pictures, or tables that name some."""
+        from transfermap.data.picturefiles import any_pictures
+
+        return any_pictures([*self.tables, *self.source])
+
     def read(self, kind: str | None) -> Reading:
-        """What the tables say."""
+        """What the tables say, or the folders."""
         from transfermap.data.align import by_domain
-        from transfermap.data.files import read_table
+        from transfermap.data.picturefiles import CLASS
         from transfermap.verdict.situation import Reading, read_situation
 
+        label = self.label or (CLASS if self.pictures else None)
         if not one_table(self.tables, self.source, self.domain, self.target):
-            sources = {str(path): read_table(path) for path in [*self.tables[:-1], *self.source]}
-            return read_situation(sources, read_table(self.tables[-1]), self.label, kind)
-        sources, rows, lost = by_domain(read_table(self.tables[0]), self.domain or "", self.target or "")
-        found = read_situation(sources, rows, self.label, kind)
+            sources = {str(path): self._table(path) for path in [*self.tables[:-1], *self.source]}
+            return read_situation(sources, self._table(self.tables[-1]), label, kind)
+        sources, rows, lost = by_domain(self._table(self.tables[0]), self.domain or "", self.target or "")
+        found = read_situation(sources, rows, label, kind)
         gap = [Note("task.no_domain", "warn", {"count": lost, "column": self.domain})] if lost else []
         return Reading(found.answers, [*gap, *found.notes])
+
+    def _table(self, path: Path) -> pd.DataFrame:
+        """The table, or of pictures what is known before anybody looks at them: paths, and classes where there are."""
+        from transfermap.data.files import read_table
+        from transfermap.data.picturefiles import CLASS, find_pictures
+
+        return find_pictures(path, self.label or CLASS).table if self.pictures else read_table(path)
 
     def named(self) -> str:
         """How further commands name the same data."""
         told = [("--source", str(path)) for path in self.source]
         told += [("--domain", self.domain or ""), ("--target", self.target or "")] if self.domain else []
-        told += [("--label", self.label or "COLUMN")]
+        told += [] if self.pictures and not self.label else [("--label", self.label or "COLUMN")]
         return shlex.join([*map(str, self.tables), *(word for pair in told for word in pair)])
 
 

@@ -26,7 +26,8 @@ class Entry:
     """One method on the map, built or planned; the fields mean what they mean on a :class:`~transfermap.card.Card`.
 
     ``label_sets`` is "" for an unsupervised method, which has no labels. ``rows`` are the requirements that a
-    planned method answers.
+    planned method answers. What has no estimator but a command of its own is not ``built``, yet it runs: ``command``
+    says how.
     """
 
     key: str
@@ -41,6 +42,12 @@ class Entry:
     doi: str = ""
     rows: tuple[int, ...] = ()
     built: bool = False
+    command: str = ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether it can be run today, as an estimator or by a command."""
+        return self.built or bool(self.command)
 
 
 def entries() -> list[Entry]:
@@ -53,7 +60,7 @@ def entries() -> list[Entry]:
     True
     """
     found = [_from_card(card) for card in cards()] + planned()
-    return sorted(found, key=_order({e.family for e in found if e.built}))
+    return sorted(found, key=_order({e.family for e in found if e.runs}))
 
 
 @cache
@@ -88,7 +95,7 @@ def _order(begun: set[str]) -> Any:
 
     def place(e: Entry) -> tuple[Any, ...]:
         rank = families.index(e.family) if e.family in families else -1
-        return whats.index(e.transfers), e.family not in begun, rank, e.family, not e.built, e.year, e.key
+        return whats.index(e.transfers), e.family not in begun, rank, e.family, not e.runs, e.year, e.key
 
     return place
 
@@ -152,7 +159,7 @@ def select(
         Something that the method needs ("torch", "target labels", "images" ...); "nothing" for the methods that need
         nothing but labelled source rows and target rows.
     built : bool, optional
-        Only what is built, or only what is planned.
+        Only what can be run, or only what is planned.
 
     Raises
     ------
@@ -175,7 +182,7 @@ def select(
         if setting in (None, e.setting)
         and labels in (None, e.label_sets)
         and (needs is None or needs in e.needs or (needs == NOTHING and not e.needs))
-        and built in (None, e.built)
+        and built in (None, e.runs)
     ]
 
 
@@ -193,8 +200,8 @@ def tree(found: Iterable[Entry]) -> Tree:
 
 
 def counts(found: Iterable[Entry]) -> dict[str, int]:
-    """How many of the entries are built, and how many planned."""
-    done = [e.built for e in found]
+    """How many of the entries can be run, and how many are planned."""
+    done = [e.runs for e in found]
     return {"built": sum(done), "planned": len(done) - sum(done)}
 
 

@@ -142,8 +142,8 @@ class AdviceView:
         for e in shown:
             fit = self.fits()[e.key]
             start = f"  [{self.say('start')}]" if fit.start and fit.built else ""
-            name = Text.assemble((e.key, LIT if e.built else ""), f"  {e.name}, {e.year}", (start, LIT))
-            leaf = twig.add(Line(name, e.built))
+            name = Text.assemble((e.key, LIT if e.runs else ""), f"  {e.name}, {e.year}", (start, LIT))
+            leaf = twig.add(Line(name, e.runs))
             if self.when(fit):
                 leaf.add(Text(self.when(fit), DARK))
 

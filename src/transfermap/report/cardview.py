@@ -82,14 +82,15 @@ def card_text(found: Card | Entry, lang: str = "en") -> Group:
 
 def card_rows(found: Card | Entry, lang: str = "en") -> list[Row]:
     """The rows of a card, with labels in ``lang``."""
-    rows = _planned_rows(found, lang) if isinstance(found, Entry) else _built_rows(found, lang)
+    rows = _listed_rows(found, lang) if isinstance(found, Entry) else _built_rows(found, lang)
     return [Row(say(f"map.{field}", lang), lines, field in CODE) for field, lines in rows]
 
 
-def _planned_rows(e: Entry, lang: str) -> list[tuple[str, list[str]]]:
+def _listed_rows(e: Entry, lang: str) -> list[tuple[str, list[str]]]:
     link = url(e.doi)
     return [
-        ("state", [say("map.planned_note", lang)]),
+        ("state", [say("map.command_note" if e.runs else "map.planned_note", lang)]),
+        *([("field_code", [e.command])] if e.runs else []),
         ("field_category", [_category(e, lang)]),
         ("field_data", _data(e, lang)),
         ("field_paper", [e.reference, *([link] if link else [])]),

@@ -65,9 +65,9 @@ def terminal(found: Iterable[Entry], lang: str = "en") -> Tree:
 
 def _method(e: Entry, lang: str) -> Line:
     text = Text.assemble(
-        (e.key, "bold green" if e.built else ""), f"  {e.name}, {e.year}", style="" if e.built else "dim"
+        (e.key, "bold green" if e.runs else ""), f"  {e.name}, {e.year}", style="" if e.runs else "dim"
     )
-    return Line(text, e.built, say("map.small", lang, tags=say("map.words", lang, words=tags(e, lang))))
+    return Line(text, e.runs, say("map.small", lang, tags=say("map.words", lang, words=tags(e, lang))))
 
 
 def _legend(found: list[Entry], lang: str) -> Table:

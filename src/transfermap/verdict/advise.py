@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from transfermap.card import LabelSets, Setting, TaskKind, find
 from transfermap.map import Entry, entries
+from transfermap.verdict.fewlabels import few_label_keys
 from transfermap.words import Note
 
 Cell = Literal["inductive", "transductive", "self_taught", "unsupervised"]
@@ -92,7 +93,7 @@ class Fit:
 
     Attributes
     ----------
-    key, name, year, family, transfers, built
+    key, name, year, family, transfers, built, command
         As on the map.
     start : bool
         Whether it is among those to begin with.
@@ -110,6 +111,7 @@ class Fit:
     family: str
     transfers: str
     built: bool
+    command: str = ""
     start: bool = False
     reads_target_labels: bool
     assumes: tuple[str, ...]
@@ -226,9 +228,9 @@ def _takes_other_columns(e: Entry) -> bool:
     return "other columns" in e.needs or (e.built and hasattr(find(e.key), "other_columns"))
 
 
-def _rank(e: Entry) -> tuple[bool, bool, bool]:
-    """Built first, then what uses all labels there are, then what ``adapt`` tries unasked; else the map's order."""
-    return not e.built, e.setting != "inductive", not (e.built and find(e.key).card.by_default)
+def _rank(e: Entry) -> tuple[bool, bool, bool, bool]:
+    """Built first, then what a command runs; then what uses all labels there are, and what ``adapt`` tries unasked."""
+    return not e.built, not e.runs, e.setting != "inductive", not (e.built and find(e.key).card.by_default)
 
 
 def _fit(e: Entry, s: Situation, start: bool) -> Fit:
@@ -241,6 +243,7 @@ def _fit(e: Entry, s: Situation, start: bool) -> Fit:
         family=e.family,
         transfers=e.transfers,
         built=e.built,
+        command=e.command,
         start=start,
         reads_target_labels=e.setting == "inductive",
         assumes=find(e.key).card.assumes if e.built else (),
@@ -252,6 +255,7 @@ def _steps(s: Situation, methods: tuple[Fit, ...], tables: str) -> Iterator[Step
     """Look, learn from target labels where there are some, try without them, and hold the outcome against them."""
     built = [m for m in methods if m.built]
     blind = [m.key for m in built if not m.reads_target_labels]
+    learns = s.target_labels == "few" and any(m.key in few_label_keys(s.task) for m in built)  # type: ignore[arg-type]
     if built and s.columns == "same" and s.source_data == "here":
         yield Step(f"transfermap check {tables}", "advise.step_check")
     if built and built[0].reads_target_labels:
@@ -265,7 +269,12 @@ def _steps(s: Situation, methods: tuple[Fit, ...], tables: str) -> Iterator[Step
         yield Step(f"transfermap adapt {tables}{chosen} -o run1", "advise.step_adapt")
         if s.target_labels == "few":
             yield Step("transfermap verify run1 LABELLED.csv", "advise.step_verify")
-    if not built:
+        if learns and not chosen:
+            yield Step(f"transfermap adapt {tables} --target-labels LABELLED.csv --learn -o run2", "advise.step_learn")
+    if not blind or s.target_labels == "all":
+        for line in dict.fromkeys(m.command for m in methods if m.command):
+            yield Step(line, "advise.step_command")
+    if not any(m.built or m.command for m in methods):
         yield Step(f"transfermap map {methods[0].key}" if methods else "transfermap map", "advise.step_planned")
 
 
@@ -273,7 +282,7 @@ def _notes(s: Situation, methods: tuple[Fit, ...]) -> Iterator[Note]:
     """What holds whichever method is taken, most important first."""
     if not methods:
         yield Note("advise.nothing", "stop")
-    elif not any(m.built for m in methods):
+    elif not any(m.built or m.command for m in methods):
         yield Note("advise.only_planned", "warn")
     yield Note("advise.related", "warn")
     special = {
