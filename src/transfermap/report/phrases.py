@@ -183,7 +183,8 @@ def next_steps(record: Mapping[str, Any], lang: str) -> list[dict[str, str]]:
     """What to do next, the most useful first: a sentence and, where there is one, the command."""
     folder, verdict = run_folder(record.get("command", "")), record["verdict"]
     run, filled = shlex.quote(folder), shlex.quote(f"{folder}/label_me.csv")
-    predict = {"text": word("next_predict", lang), "command": f"transfermap predict {run} new.csv -o out.csv"}
+    rows = "NEW_FOLDER" if "sight" in record else "new.csv"
+    predict = {"text": word("next_predict", lang), "command": f"transfermap predict {run} {rows} -o out.csv"}
     verify = {"text": word("next_label", lang), "command": f"transfermap verify {run} {filled}"}
     if verdict["answer"] == "unknown":
         verify["text"], predict["text"] = word("next_label_first", lang), word("next_predict_provisional", lang)
