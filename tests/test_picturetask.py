@@ -168,6 +168,18 @@ def test_adapt_predict_verify_and_report_on_folders(sides, tmp_path):
         assert said in page.read_text("utf8") and page.read_text("utf8").count("data:image/jpeg;base64,/9j/") > 20
 
 
+def test_a_net_that_saw_the_sources_pictures_is_adapted_to_a_folder_without_them(sides, tmp_path):
+    before, after = tmp_path / "with", tmp_path / "without"
+    command("adapt", *sides, "--method", "erm", "--budget", "5s", "-o", before)
+    command("adapt", "--model", before, sides[1], "--method", "shot", "-o", after)
+    files = find_pictures(sides[1]).files
+    told = pd.read_csv(after / "predictions.csv")
+    assert len(told) == len(files)
+    assert command("verify", after, sides[1]).output
+    command("predict", after, sides[1], "-o", tmp_path / "told.csv")
+    assert (pd.read_csv(tmp_path / "told.csv")["prediction"] == told["prediction"]).all()
+
+
 def test_the_gallery_shows_what_it_says(sides):
     rng = np.random.default_rng(3)
     strange = sides[1] / "plain" / "strange.png"
