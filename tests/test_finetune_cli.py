@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -102,6 +104,33 @@ def test_a_folder_becomes_a_run_that_predicts(folder, tmp_path):
     assert len(both) == 9 and (both["prediction_x"] == both["prediction_y"]).all()
     np.testing.assert_allclose(both["p(red)_x"], both["p(red)_y"], atol=2e-6)
     assert (held["class"] == held["prediction"]).mean() == pytest.approx(record["scores"]["score"])
+
+
+def test_a_net_is_held_to_labelled_pictures_and_has_no_report(folder, tmp_path):
+    run = tmp_path / "run"
+    assert cli("finetune", folder, "-o", run, "--recipe", "probe", "--steps", 10)[0] == 0
+    unseen = tmp_path / "unseen"
+    for kind in ("red", "grey"):
+        shutil.copytree(folder / kind, unseen / kind)
+    (unseen / "green").mkdir()
+    shutil.copy(next((folder / "red").glob("*.png")), unseen / "green" / "x.png")
+    code, out = cli("verify", run, unseen, "--json")
+    truth = json.loads(out)
+    assert code == 0 and {row["class"]: row["rows"] for row in truth["classes"]} == {"green": 1, "grey": 15, "red": 15}
+    assert cli("predict", run, unseen, "-o", tmp_path / "p.csv")[0] == 0
+    told = pd.read_csv(tmp_path / "p.csv")
+    right = told["prediction"] == told["item"].map(lambda item: Path(item).parent.name)
+    assert truth["value"] == pytest.approx(right.mean()) and truth["n"] == 31
+    assert truth["low"] < truth["value"] < truth["high"]
+    code, out = cli("verify", run, unseen)
+    assert code == 0 and "green" in out and "count as wrong" in out
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    shutil.copy(unseen / "green" / "x.png", flat)
+    code, out = cli("verify", run, flat)
+    assert code == 2 and "has no classes" in out
+    code, out = cli("report", run)
+    assert code == 2 and "fine-tuned net" in out
 
 
 def test_a_table_of_paths_will_do_and_json_is_printed(folder, tmp_path):

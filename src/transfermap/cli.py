@@ -316,7 +316,13 @@ def verify(
     """The truth: scores with intervals for each method that was tried, and whether the verdict was right."""
     from transfermap.predict import verify_file
     from transfermap.report.terminal import truth_view
+    from transfermap.report.tuningview import verified_view
+    from transfermap.tuned import is_tuned, verify_items
 
+    if is_tuned(run):
+        found = verify_items(run, labelled)
+        say_json(found) if as_json else console().print(verified_view(found, lang))
+        return
     truth = verify_file(run, labelled)
     say_json(truth) if as_json else console().print(truth_view(truth, lang))
 
@@ -334,7 +340,13 @@ def report(
     """The run as one HTML page that needs no network."""
     from transfermap.io import whole_file
     from transfermap.run import load_run
+    from transfermap.tuned import is_tuned
 
+    if is_tuned(run):
+        raise ValueError(
+            f"{run} holds a fine-tuned net, and a report is of a run of 'transfermap adapt'; 'transfermap verify' "
+            "scores the net on labelled rows"
+        )
     page = load_run(run).report(lang=lang)
     path = output or run / ("report.html" if lang == "en" else f"report.{lang}.html")
     with whole_file(path) as part:

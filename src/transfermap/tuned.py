@@ -1,4 +1,5 @@
-"""A fine-tuned net as a folder on disk, and what is done with it: it predicts new pictures or sentences.
+"""A fine-tuned net as a folder on disk, and what is done with it: it predicts new pictures or sentences, and
+is held to labelled ones.
 
 A folder is there whole or not at all::
 
@@ -22,6 +23,7 @@ from transfermap._version import __version__
 from transfermap.data.frames import free_name
 from transfermap.data.labelled import read_items
 from transfermap.io import FORMAT, versions, whole_file
+from transfermap.measure.scores import accuracy_interval
 from transfermap.runfolder import RECORD, run_folder, settle
 from transfermap.words import Note
 
@@ -132,19 +134,61 @@ def predict_items(folder: str | Path, path: Path, output: Path) -> dict[str, Any
     """
     if output.resolve() == path.resolve():
         raise ValueError(f"{output} is the table to be predicted; give another name for the predictions")
-    from transfermap.deep.finetune import unreadable
-
     tuned, record = load_tuned(folder)
-    items = read_items(path, record["task"].get("text")).items
-    faults = unreadable(tuned.backbone, items.tolist())
-    if len(faults) == len(items):
-        raise ValueError(f"none of the {len(items)} items of {path} can be read: {faults[0]}")
-    rows = np.delete(np.arange(len(items)), list(faults))
-    table = told(tuned, items[rows])
+    found = read_items(path, record["task"].get("text"))
+    rows, notes = _readable(tuned, found.items, path)
+    table = told(tuned, found.items[rows])
     table.insert(0, "row", rows)
     with whole_file(output) as part:
         table.to_csv(part, index=False, encoding="utf8")
-    notes = [Note("finetune.unreadable", "warn", {"count": len(faults), "items": [str(items[i]) for i in faults]})]
-    method = f"{tuned.facts['recipe']} on {tuned.backbone.name}"
-    done = {"rows": len(table), "output": str(output), "method": method}
-    return done | {"notes": [note.to_dict() for note in notes if faults]}
+    done = {"rows": len(table), "output": str(output), "method": called(tuned)}
+    return done | {"notes": [note.to_dict() for note in notes]}
+
+
+def verify_items(folder: str | Path, path: Path) -> dict[str, Any]:
+    """How many labelled pictures or sentences the net is right about; a class that it does not know it cannot guess.
+
+    Returns
+    -------
+    dict
+        ``n`` rows, ``value`` with ``low`` and ``high`` (the share that is right, 95 % interval), ``method``,
+        ``classes`` (of each its rows and how many are right), and ``notes``.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no fine-tuned net, or no item has a class.
+    """
+    tuned, record = load_tuned(folder)
+    task = record["task"]
+    found = read_items(path, task.get("text"), task.get("label"))
+    if found.labels is None:
+        raise ValueError(f"{path} has no classes; expected a sub-folder a class, or a table with a column of them")
+    rows, notes = _readable(tuned, found.items, path)
+    rows = rows[found.labels[rows] != ""]
+    if not len(rows):
+        raise ValueError(f"no item of {path} has a class")
+    table = told(tuned, found.items[rows], found.labels[rows])
+    if unknown := sorted(set(table["class"]) - set(tuned.classes)):
+        notes.append(Note("finetune.unknown", "warn", {"classes": unknown}))
+    right = (table["prediction"] == table["class"]).groupby(table["class"]).agg(["size", "sum"])
+    score = accuracy_interval(int(right["sum"].sum()), len(table))
+    classes = [{"class": name, "rows": int(n), "right": int(k)} for name, n, k in right.itertuples()]
+    done = {"n": len(table), "value": score.value, "low": score.low, "high": score.high, "method": called(tuned)}
+    return done | {"classes": classes, "notes": [note.to_dict() for note in notes]}
+
+
+def called(tuned: Any) -> str:
+    """The recipe and the backbone."""
+    return f"{tuned.facts['recipe']} on {tuned.backbone.name}"
+
+
+def _readable(tuned: Any, items: np.ndarray[Any, Any], path: Path) -> tuple[np.ndarray[Any, Any], list[Note]]:
+    """Which items can be read, and what is to be said of the others."""
+    from transfermap.deep.finetune import unreadable
+
+    faults = unreadable(tuned.backbone, items.tolist())
+    if len(faults) == len(items):
+        raise ValueError(f"none of the {len(items)} items of {path} can be read: {faults[0]}")
+    lost = Note("finetune.unreadable", "warn", {"count": len(faults), "items": [str(items[i]) for i in faults]})
+    return np.delete(np.arange(len(items)), list(faults)), [lost] if faults else []

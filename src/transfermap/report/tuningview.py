@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from transfermap.report.phrases import absent, percent
-from transfermap.words import say
+from transfermap.words import Note, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +25,16 @@ def moved_view(table: pd.DataFrame, lang: str = "en") -> Table:
         share = percent(row["share"])
         view.add_row(shown, f"{row['weights']:,.0f}", f"{row['moving']:,.0f}", share, end_section=name == "head")
     return view
+
+
+def verified_view(truth: dict[str, Any], lang: str = "en") -> Group:
+    """What a net is right about (:func:`transfermap.tuned.verify_items`), class by class."""
+    view = _table(lang, "class", "rows", "right", "share")
+    for row in truth["classes"]:
+        view.add_row(escape(row["class"]), f"{row['rows']:,}", f"{row['right']:,}", percent(row["right"] / row["rows"]))
+    told = {name: truth[name] for name in ("method", "n", "value", "low", "high")}
+    notes = [Text(f"- {Note(**note).say(lang)}") for note in truth["notes"]]
+    return Group(view, Text(say("finetune.verified", lang, **told)), *notes)
 
 
 def sweep_view(table: pd.DataFrame, lang: str = "en") -> Table:
