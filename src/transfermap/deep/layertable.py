@@ -52,8 +52,8 @@ def answer(records: Sequence[dict[str, Any]]) -> list[Note]:
     over, lock = gains.values()
     told = "wins" if min(over.low, lock.low) > 0 else "loses" if min(over.high, lock.high) < 0 else "unclear"
     values = {"layers": most, "seeds": len({s for _, s in scores})}
-    values |= {f"over_{key}": f"{value:+.1f}" for key, value in zip(("mean", "low", "high"), over, strict=True)}
-    values |= {f"lock_{key}": f"{value:+.1f}" for key, value in zip(("mean", "low", "high"), lock, strict=True)}
+    values |= {f"over_{key}": f"{value:+z.1f}" for key, value in zip(("mean", "low", "high"), over, strict=True)}
+    values |= {f"lock_{key}": f"{value:+z.1f}" for key, value in zip(("mean", "low", "high"), lock, strict=True)}
     table = summary(records)["mean"]
     first = {"choice": table.idxmax(), "mean": f"{table.max():.1%}", "count": len(table)}
     return [Note(f"layers.{told}", "info", values), Note("layers.highest", "info", first)]

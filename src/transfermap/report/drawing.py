@@ -52,7 +52,7 @@ def panels(figure: Figure, count: int, labels: Sequence[str], *, top: float, bot
     # half an em a column holds for the sans-serif fonts of browsers, a little more for matplotlib's own
     left = 0.15 + max(columns(x) for x in labels) * 0.56 * SIZE / 72
     width, height = figure.get_size_inches()
-    figure.subplots_adjust(left / width, bottom / height, 0.975, 1 - top / height, wspace=0.12)
+    figure.subplots_adjust(left / width, bottom / height, 0.975, 1 - top / height, wspace=0.25)
     axes[0].set_yticks(range(len(labels)), [literal(x) for x in labels])
     axes[0].set_ylim(len(labels) - 0.4, -0.6)
     return axes

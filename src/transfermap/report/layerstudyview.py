@@ -58,7 +58,7 @@ def layer_study_plot(tables: Mapping[str, pd.DataFrame], lang: str = "en") -> Fi
             at, color = names.index(str(name)), _side(row)
             ax.plot([100 * row["gain_low"], 100 * row["gain_high"]], [at, at], color=color, linewidth=1.4)
             ax.plot(100 * row["gain"], at, "o", color=color, markersize=4.5)
-        ticks(ax, lambda x, _: f"{x:+.0f}")
+        ticks(ax, lambda x, _: f"{x:+z.0f}")
         ax.set_title(literal(task), fontsize=SIZE, color=INK, loc="left")
     axes[0].set_xlabel(say("layers.gain", lang), fontsize=SIZE - 1, color=MUTED)
     return figure
@@ -74,4 +74,4 @@ def _side(row: Any) -> str:
 
 
 def _points(row: Any, name: str) -> str:
-    return f"{100 * row[name]:+.1f}"
+    return f"{100 * row[name]:+z.1f}"

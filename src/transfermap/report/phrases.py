@@ -85,7 +85,7 @@ def gain(x: float | None, task: str) -> str:
     """
     if x is None or absent(x):
         return MISSING
-    return f"{100 * x:+.1f}" if task == "classification" else f"{x:+.3f}"
+    return f"{100 * x:+z.1f}" if task == "classification" else f"{x:+z.3f}"
 
 
 def bounds(low: float | None, high: float | None, task: str, shape: Any = gain) -> str:
