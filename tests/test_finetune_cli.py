@@ -106,7 +106,7 @@ def test_a_folder_becomes_a_run_that_predicts(folder, tmp_path):
     assert (held["class"] == held["prediction"]).mean() == pytest.approx(record["scores"]["score"])
 
 
-def test_a_net_is_held_to_labelled_pictures_and_has_no_report(folder, tmp_path):
+def test_a_net_is_held_to_labelled_pictures(folder, tmp_path):
     run = tmp_path / "run"
     assert cli("finetune", folder, "-o", run, "--recipe", "probe", "--steps", 10)[0] == 0
     unseen = tmp_path / "unseen"
@@ -129,8 +129,35 @@ def test_a_net_is_held_to_labelled_pictures_and_has_no_report(folder, tmp_path):
     shutil.copy(unseen / "green" / "x.png", flat)
     code, out = cli("verify", run, flat)
     assert code == 2 and "has no classes" in out
+
+
+def test_the_report_shows_mistakes_and_what_was_asked_for(folder, tmp_path):
+    run, evil = tmp_path / "run", "<script>x</script>"
+    (folder / "red").rename(folder / "a&b")
+    for i in range(6):  # pictures of the other colour, of which some are kept aside: the net cannot know
+        shutil.copy(folder / "蓝" / f"{i}.png", folder / "a&b" / f"wrong{i}.png")
+    tuned = ("finetune", folder, "-o", run, "--recipe", "lpft", "--steps", 12, "--valid", 0.4)
+    assert cli(*tuned, "--sweep", "freeze", "--curve", "2,4")[0] == 0
     code, out = cli("report", run)
-    assert code == 2 and "fine-tuned net" in out
+    assert code == 0 and "report.html" in out
+    page = (run / "report.html").read_text("utf8")
+    held = pd.read_csv(run / "held_out.csv")
+    wrong = held[held["class"] != held["prediction"]]
+    assert len(wrong) and "a&amp;b, taken for 蓝" in page
+    pictures = min(len(wrong), 8) + min(len(held) - len(wrong), 8)
+    assert page.count('src="data:image/jpeg') == pictures and page.count("<svg") == 3
+    for row in held.groupby("class"):
+        assert f">{int((row[1]['class'] == row[1]['prediction']).sum())}</td>" in page
+    # without its files, in another language, and with a name from a stranger: still whole
+    shutil.rmtree(folder)
+    record = json.loads((run / "run.json").read_text("utf8"))
+    (run / "run.json").write_text(json.dumps(record | {"task": record["task"] | {"data": evil}}), "utf8")
+    assert cli("report", run, "--lang", "zh")[0] == 0
+    page = (run / "report.zh.html").read_text("utf8")
+    assert 'src="data:image/jpeg' not in page and "被当成" in page and "<script" not in page
+    (run / "held_out.csv").write_text("item\n", "utf8")
+    code, out = cli("report", run)
+    assert code == 2 and "damaged" in out
 
 
 def test_a_table_of_paths_will_do_and_json_is_printed(folder, tmp_path):

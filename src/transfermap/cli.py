@@ -340,14 +340,9 @@ def report(
     """The run as one HTML page that needs no network."""
     from transfermap.io import whole_file
     from transfermap.run import load_run
-    from transfermap.tuned import is_tuned
+    from transfermap.tuned import is_tuned, report_tuned
 
-    if is_tuned(run):
-        raise ValueError(
-            f"{run} holds a fine-tuned net, and a report is of a run of 'transfermap adapt'; 'transfermap verify' "
-            "scores the net on labelled rows"
-        )
-    page = load_run(run).report(lang=lang)
+    page = report_tuned(run, lang) if is_tuned(run) else load_run(run).report(lang=lang)
     path = output or run / ("report.html" if lang == "en" else f"report.{lang}.html")
     with whole_file(path) as part:
         part.write_text(page, encoding="utf8")

@@ -104,7 +104,7 @@ def finetune(
         say_json(record | {"moved": tuned.moved.reset_index().to_dict("records"), "facts": tuned.facts})
         return
     _show(record, tuned, studies, lang)
-    typer.echo(f"The run is in {output}. Next: transfermap predict {output} NEW -o predictions.csv")
+    typer.echo(f"The run is in {output}. Next: transfermap report {output}, or predict {output} NEW -o predictions.csv")
 
 
 def _check(sweep: str | None, epochs: float | None, steps: int | None, valid: float) -> None:

@@ -98,10 +98,15 @@ def load_tuned(folder: str | Path) -> Any:
     """
     from transfermap.deep.finetune import rebuilt
 
-    folder = settle(folder)
+    record = _record(settle(folder))
+    return rebuilt(record, settle(folder) / WEIGHTS), record
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    """What a folder says of its net."""
     if not is_tuned(folder):
         raise ValueError(f"{folder} holds no fine-tuned net; expected a folder that 'transfermap finetune' wrote")
-    record = json.loads((folder / RECORD).read_text(encoding="utf8"))
+    record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf8"))
     if not isinstance(record.get("format"), int) or record["format"] > FORMAT:
         raise ValueError(
             f"{folder} has format {record.get('format')!r}; this is transfermap {__version__}: install a newer one"
@@ -109,7 +114,26 @@ def load_tuned(folder: str | Path) -> Any:
     lost = [name for name, kind in _CONTENT.items() if not isinstance(record.get(name), kind)]
     if lost:
         raise ValueError(f"{folder / RECORD} is damaged: it should say {', '.join(lost)}")
-    return rebuilt(record, folder / WEIGHTS), record
+    return record
+
+
+def report_tuned(folder: str | Path, lang: str = "en") -> str:
+    """The folder's report as one HTML page; the net itself is not needed.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no fine-tuned net or is damaged, or there is no such language.
+    """
+    from transfermap.report.tunedpage import tuned_page
+
+    folder = settle(folder)
+    record = _record(folder)
+    try:
+        held = pd.read_csv(folder / HELD, dtype={"item": str, "class": str, "prediction": str}, keep_default_na=False)
+        return tuned_page(record, held, lang)
+    except (OSError, KeyError, TypeError, AttributeError, pd.errors.ParserError) as error:
+        raise ValueError(f"{folder} is damaged: its report cannot be made ({type(error).__name__}: {error})") from error
 
 
 def told(tuned: Any, items: np.ndarray[Any, Any], label: np.ndarray[Any, Any] | None = None) -> pd.DataFrame:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from transfermap.report.drawing import INK, MUTED, SIZE, SOURCE, blank, literal, ticks
-from transfermap.report.phrases import number, plain
+from transfermap.report.phrases import number
+from transfermap.report.templating import environment
 from transfermap.words import say
 
 if TYPE_CHECKING:
@@ -64,15 +65,9 @@ def page(look: Look, figures: Mapping[str, bytes], lang: str) -> str:
 
 @cache
 def _environment(lang: str) -> Environment:
-    env = Environment(
-        loader=PackageLoader("transfermap.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    env = environment()
     env.globals |= {"t": lambda key, **values: say(f"look.{key}", lang, **values)}
-    env.filters |= {"number": number, "plain": plain}
+    env.filters |= {"number": number}
     return env
 
 

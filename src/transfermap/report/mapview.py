@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
@@ -18,6 +18,7 @@ from transfermap.card import LabelSets, Setting, find
 from transfermap.map import NOTHING, Entry, counts, tree, vocabulary
 from transfermap.report.cardview import card_rows
 from transfermap.report.mapwords import family_does, family_title, legend, said, tags
+from transfermap.report.templating import environment
 from transfermap.words import say
 
 if TYPE_CHECKING:
@@ -108,9 +109,7 @@ def html(found: Iterable[Entry], lang: str = "en", advice: AdviceView | None = N
 
 @cache
 def _template() -> Template:
-    loader = PackageLoader("transfermap", "report/templates")
-    pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return pages.get_template("map.html")
+    return environment().get_template("map.html")
 
 
 def _families(kin: dict[str, list[Entry]], lang: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from transfermap.report import plots
@@ -32,6 +32,7 @@ from transfermap.report.phrases import (
     word,
     word_or,
 )
+from transfermap.report.templating import environment
 from transfermap.report.trainingplot import critic_won, training_plot
 from transfermap.words import catalogue
 
@@ -91,14 +92,7 @@ def html_page(record: Mapping[str, Any], arrays: Mapping[str, Any], lang: str = 
 @cache
 def _environment(lang: str, task: str) -> Environment:
     """Jinja with every value escaped, and the words and number formats of the language at hand."""
-    env = Environment(
-        loader=PackageLoader("transfermap.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    env = environment()
     env.globals |= {
         "t": partial(_swap, word, lang),
         "word_or": lambda key, default: word_or(key, default, lang),
@@ -128,11 +122,6 @@ def _environment(lang: str, task: str) -> Environment:
 
 def _swap(call: Callable[..., str], lang: str, key: str, **values: Any) -> str:
     return call(key, lang, **values)
-
-
-def _finalize(value: Any) -> Any:
-    """Every string that goes into the page is rid of control and direction characters; markup of ours stays."""
-    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _typeset(shape: Callable[..., str]) -> Callable[..., str]:

@@ -68,6 +68,8 @@ def curve_plot(table: pd.DataFrame, lang: str = "en") -> Figure:
         As :func:`transfermap.deep.tuningstudy.learning_curve` gives it.
     lang : {"en", "zh"}
     """
+    from matplotlib.ticker import LogLocator
+
     figure = blank(6.2, 4.6)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
     recipes = list(dict.fromkeys(table["recipe"]))
@@ -80,6 +82,8 @@ def curve_plot(table: pd.DataFrame, lang: str = "en") -> Figure:
     top.set_ylabel(say("finetune.axis_score", lang), fontsize=SIZE - 1, color=INK)
     bottom.set_ylabel(say("finetune.axis_seconds", lang), fontsize=SIZE - 1, color=INK)
     bottom.set_yscale("log")
+    bottom.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=5))
+    bottom.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     bottom.set_xscale("log")
     counts = sorted(table["n"].unique())
     bottom.set_xticks(counts, [str(n) for n in counts])

@@ -44,7 +44,7 @@ def sweep_view(table: pd.DataFrame, lang: str = "en") -> Table:
         view.add_row(
             str(row["frozen"]),
             escape(row["above"] or "-"),
-            f"{row['moving']:,}",
+            _short(row["moving"]),
             percent(row["share"]),
             *_scored(row),
         )
@@ -70,6 +70,11 @@ def rank_view(table: pd.DataFrame, lang: str = "en") -> Table:
         cells = [_cell(column, row[column], best.get(column)) for column in columns]
         view.add_row(escape(str(name)), *cells, f"{row['seconds']:.1f}")
     return view
+
+
+def _short(count: int) -> str:
+    """Millions with two decimals: a wide table has no room for more."""
+    return f"{count / 1e6:.2f} M" if count >= 1e6 else f"{count:,}"
 
 
 def _scored(row: Any) -> list[str]:
