@@ -6,9 +6,9 @@
     python benchmarks/verdict.py learn evidence.jsonl evidence.1.jsonl -o src/transfermap/verdict/foresight.toml
     python benchmarks/verdict.py show evidence.jsonl evidence.1.jsonl
 
-``gather`` does for each task of ``benchmarks/meta`` what ``adapt`` does (nets excepted, for time), with few resamples,
-and writes a line: the traits of every candidate, and what its model scored on all target rows. It goes on where it
-stopped.
+``gather`` does for each task of ``benchmarks/meta`` what ``adapt`` does (nets excepted, for time) and writes a line:
+the traits of every candidate, and what its model scored on all rows of the target. It goes on where it stopped, and takes
+an hour of one core in all.
 
 ``learn`` draws the lines of ``verdict/foresight.py`` through all of them. ``show`` judges by leave-one-*dataset*-out:
 the verdict on a task comes from lines that saw no task of its data set, and so do the spread and what it must promise.
@@ -34,13 +34,11 @@ from transfermap.data.task import Task
 from transfermap.verdict.check import first_look
 from transfermap.verdict.decide import decide
 from transfermap.verdict.domains import Domains, draw_size, encode
-from transfermap.verdict.evidence import Candidate, fit_all, gather, steadiness
+from transfermap.verdict.evidence import RESAMPLES, Candidate, fit_all, gather, steadiness
 from transfermap.verdict.foresight import Facts, levels, traits
 from transfermap.verdict.investigate import line_up
 from transfermap.verdict.judge import judge
 
-# the votes on numbers need three at least; classes are judged by what is foreseen
-RESAMPLES = {"classification": 2, "regression": 5}
 LABEL = "label of the task"
 
 
@@ -55,7 +53,7 @@ def run(task: Any, seed: int = 0) -> dict[str, Any]:
         look = first_look(data, seed)
     quiet = {
         "seed": seed,
-        "resamples": RESAMPLES[given.kind],
+        "resamples": RESAMPLES,
         "most": draw_size(data),
         "budget": 1e9,
         "tick": lambda _: None,
@@ -77,9 +75,8 @@ def judged(candidates: list[Candidate], data: Domains, look: Any, truth: Any) ->
     alive = {c.key: c for c in candidates if c.status == "ok" and c.model is not None}
     told = {key: c.model.predict(data.Xt) for key, c in alive.items()}
     base, facts, setting = alive["sourceonly"], Facts(look.auc["value"], look.only_shares), look.setting
-    resamples = RESAMPLES[data.kind]
-    stands, _, learnable, _ = judge(candidates, data, setting, told, resamples)
-    voted = decide(stands, setting, learnable, resamples)
+    stands, _, learnable, _ = judge(candidates, data, setting, told, RESAMPLES)
+    voted = decide(stands, setting, learnable)
     rivals = {key: alive[key] for key in stands}
     rows = {}
     for key, c in ({base.key: base} | rivals).items():

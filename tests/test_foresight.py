@@ -91,13 +91,13 @@ def test_no_gain_is_larger_than_what_changes():
     assert (still.gain, still.gain_low, still.gain_high, still.better) == (0, 0, 0, 0)
 
 
-def test_traits_are_gains_over_source_only_and_the_scene():
+def test_traits_are_gains_over_source_only_and_how_the_candidate_stands():
     base, other = seen("sourceonly", source=0.8), seen("coral", source=0.7, clusters=0.9)
     found = traits(other, base, Facts(0.9, True), 0.25)
     assert found["source"] == pytest.approx(-0.1)
     assert found["clusters"] == pytest.approx(0.4)
-    assert (found["steadiness"], found["changed"], found["auc"], found["only_shares"]) == (0, 0.25, 0.9, 1)
-    assert found["level"] == pytest.approx(0.8)
+    assert (found["steadiness"], found["changed"], found["only_shares"]) == (0, 0.25, 1)
+    assert set(found) == {*GAINS, "steadiness", "changed", "only_shares"}
     del other.scores["clusters"]
     assert "clusters" not in traits(other, base, Facts(0.9, True), 0.25)
     assert levels(base, Facts(0.9, True)) == pytest.approx({"source": 0.8, "auc": 0.9} | dict.fromkeys(LEVELS[1:], 0.5))

@@ -26,9 +26,7 @@ from transfermap.verdict.evidence import Candidate, steadiness
 # scores whose gain over source-only counts, and those of source-only that tell how well it does
 GAINS = (
     "source",
-    "importance",
     "infomax",
-    "entropy",
     "corr_c",
     "thresholded",
     "confidences",
@@ -162,19 +160,17 @@ def shipped() -> Foresight:
 
 
 def traits(candidate: Candidate, base: Candidate, facts: Facts, changed: float) -> dict[str, float]:
-    """What the line is drawn on: gains of the candidate over source-only by each validator, and what sets the scene.
+    """What the line is drawn on: gains of the candidate over source-only by validators, and how it stands to the data.
 
-    ``changed`` is the share of target rows for which the two predict different classes.
+    What only describes the data, such as how far the tables lie apart, is left out: it says where gains are large, not
+    whether they are gains. ``changed`` is the share of target rows for which the two predict different classes.
     """
     both = [name for name in GAINS if name in candidate.scores and name in base.scores]
     gains = {name: float(np.mean(candidate.scores[name]) - np.mean(base.scores[name])) for name in both}
     return gains | {
         "steadiness": steadiness(candidate) - steadiness(base),
         "changed": changed,
-        "auc": facts.auc,
         "only_shares": float(facts.only_shares),
-        "level": float(np.mean(base.scores["source"])),
-        "base_consensus": float(np.mean(base.scores["consensus"])),
     }
 
 
