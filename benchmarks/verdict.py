@@ -7,8 +7,8 @@
     python benchmarks/verdict.py show evidence.jsonl evidence.1.jsonl
 
 ``gather`` does for each task of ``benchmarks/meta`` what ``adapt`` does (nets excepted, for time) and writes a line:
-the traits of every candidate, and what its model scored on all rows of the target. It goes on where it stopped, and takes
-an hour of one core in all.
+the traits of every candidate, and what its model scored on all rows of the target. It goes on where it stopped,
+and takes an hour of one core in all.
 
 ``learn`` draws the lines of ``verdict/foresight.py`` through all of them. ``show`` judges by leave-one-*dataset*-out:
 the verdict on a task comes from lines that saw no task of its data set, and so do the spread and what it must promise.
