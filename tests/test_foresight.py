@@ -177,7 +177,7 @@ def test_what_forbids_and_what_comes_first_still_holds():
 def test_where_nothing_is_foreseen_the_votes_decide():
     even = {v: {"value": 0.0, "low": 0.0, "high": 0.0} for v in VALIDATORS}
     said = decide({"coral": Standing(even, dict.fromkeys(even, "even"), ())}, SHIFTED, True, foreseen={})
-    assert said.reasons[0].code == "verdict.none_better"
+    assert said.reasons[0].code == "verdict.none_better_apart"
 
 
 def test_a_candidate_is_backed_by_what_is_foreseen_before_the_votes():

@@ -265,12 +265,18 @@ ANSWERS = {
         "use kmm verdict.supported",
     ),
     "nothing ahead": (
-        SHIFTED,
+        SHIFTED._replace(auc=0.64),
         True,
         {"coral": {}, "sa": {"reverse": DOWN}},
         "stay sourceonly verdict.none_better risk",
     ),
-    "no candidates": (SHIFTED, True, {}, "stay sourceonly verdict.none_better risk"),
+    "nothing ahead, tables apart": (
+        SHIFTED,
+        True,
+        {"coral": {}, "sa": {"reverse": DOWN}},
+        "unknown sourceonly verdict.none_better_apart risk",
+    ),
+    "no candidates": (SHIFTED, True, {}, "unknown sourceonly verdict.none_better_apart risk"),
     "contradiction": (
         SHIFTED,
         True,

@@ -6,7 +6,8 @@ and for data unlike all that is known, votes decide. A validator votes for a met
 source-only, paired resample by resample, is above ``MARGIN`` with its whole 90 % interval above zero; it votes against
 it when the reverse holds. Importance weighting abstains where the tables do not overlap. A method is *supported* when
 two vote for it, none votes against it, and no veto holds. Among supported methods the one with the best mean rank over
-the validators is used.
+the validators is used. Where no validator sees any method ahead, to stay is advised if the tables are much alike;
+where they lie apart nobody can tell what is missed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from scipy.stats import rankdata
 
 from transfermap.measure.validators import collapsed
 from transfermap.verdict.evidence import RESAMPLES, VALIDATORS, Candidate, interval, paired, steadiness
-from transfermap.verdict.findings import ALIKE
+from transfermap.verdict.findings import ALIKE, CLEAR
 from transfermap.verdict.foresight import Foreseen
 from transfermap.verdict.joined import card_of
 from transfermap.words import Note
@@ -183,8 +184,10 @@ def _voted(standings: Mapping[str, Standing], setting: Setting, resamples: int) 
     if setting.only_shares:
         return Verdict("stay", "sourceonly", (Note("verdict.only_shares", "warn"),), True)
     hopeful = [k for k in order if "better" in standings[k].votes.values()]
-    if not hopeful:
+    if not hopeful and setting.auc < CLEAR:
         return Verdict("stay", "sourceonly", (Note("verdict.none_better", "warn"),), True)
+    if not hopeful:
+        return Verdict("unknown", "sourceonly", (Note("verdict.none_better_apart", "warn"),), True)
     return _unknown(hopeful[0], standings[hopeful[0]])
 
 
