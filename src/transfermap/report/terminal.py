@@ -129,6 +129,8 @@ def check_view(check: Mapping[str, Any], lang: str = "en") -> RenderableType:
         parts += [Text(f"\n{word('columns_title', lang)}", style="bold"), _columns_table(check["columns"], lang)]
     if check.get("shares"):
         parts += [Text(f"\n{word('shares_title', lang)}", style="bold"), _shares_table(check["shares"], lang)]
+    if check.get("sources"):
+        parts += [Text(f"\n{word('sources_title', lang)}", style="bold"), _sources_table(check["sources"], lang)]
     return Group(*parts)
 
 
@@ -156,6 +158,15 @@ def _shares_table(shares: Iterable[Mapping[str, Any]], lang: str) -> Table:
         interval = "" if None in ends else "[{},{}]".format(*(percent(x) for x in ends))
         target = Text(f"{percent(share['target'])} {interval}")
         table.add_row(Text(shorten(share["class"], 30)), Text(percent(share["source"])), target)
+    return table
+
+
+def _sources_table(sources: Iterable[Mapping[str, Any]], lang: str) -> Table:
+    table = _table(*(word(f"source_{k}", lang) for k in ("name", "rows", "useful", "quality", "distance")))
+    for row in sources:
+        useful = f"{fixed(row['useful'])} [{fixed(row['low'])},{fixed(row['high'])}]"
+        numbers = (number(row["rows"]), useful, fixed(row["quality"]), fixed(row["distance"]))
+        table.add_row(Text(shorten(row["source"], 30)), *(Text(x) for x in numbers))
     return table
 
 

