@@ -162,18 +162,9 @@ def finetune(
     operated = surgery.apply(copy.deepcopy(job.net))
     began = time.perf_counter()
     done = cook(job)
-    facts = {
-        "backbone": backbone.name,
-        "recipe": recipe,
-        "freeze": freeze if isinstance(freeze, (str, int)) else list(freeze),
-        "scratch": scratch,
-        "lr": lr,
-        "steps": 0 if recipe == "probe" else count,
-        "batch": size,
-        "seed": seed,
-        "rows": len(items),
-        "seconds": time.perf_counter() - began,
-    } | done.told
+    facts = {"backbone": backbone.name, "recipe": recipe, "scratch": scratch, "lr": lr, "batch": size, "seed": seed}
+    facts |= {"freeze": freeze if isinstance(freeze, (str, int)) else list(freeze), "rows": len(items)}
+    facts |= {"steps": 0 if recipe == "probe" else count, "seconds": time.perf_counter() - began, **done.told}
     return Tuned(done.net, backbone, classes, facts, trainable(operated), done.history, moving_notes(operated))
 
 

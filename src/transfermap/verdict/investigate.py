@@ -18,7 +18,7 @@ from transfermap.data.sentences import AUTO
 from transfermap.data.task import Task
 from transfermap.deep.nets import LEAST_SIDE, NAMES, sees_pictures
 from transfermap.measure.support import Support
-from transfermap.verdict.check import check_encoded
+from transfermap.verdict.check import Check, check_encoded
 from transfermap.verdict.decide import Verdict
 from transfermap.verdict.domains import Array, Domains, draw_size, encode
 from transfermap.verdict.estimators import DEFAULT, GUESS, estimator, guess
@@ -116,18 +116,10 @@ def investigate(
     assert checked.setting is not None
     judged = judge(candidates, data, checked.setting, told, resamples)
     model = _model(candidates, method, judged.verdict)
-    record = {
-        "format": 1,
-        "kind": "transfermap-run",
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": seed,
-        "budget": budget,
-        "estimator": using if isinstance(using, str) else DEFAULT[task.kind] if using is None else repr(using),
-        "net": net if any(hasattr(c.method, "net") for c in candidates) else None,
-        "inputs": dict(task.inputs),
-        "task": checked.task,
-        "notes": [n.to_dict() for n in (*task.notes, *encoder.notes, *_net_words(candidates, task))],
-        "check": checked.to_dict(),
+    record = _facts(
+        task, candidates, encoder, checked, {"seed": seed, "budget": budget, "estimator": using, "net": net}
+    )
+    record |= {
         "leaderboard": leaderboard(candidates, judged, data, told),
         "verdict": spoken(judged, model, method, candidates, told, resamples),
         "ledger": ledger(task, checked, judged.verdict),
@@ -146,6 +138,26 @@ def investigate(
     arrays = maps(candidates, judged, data, seed) | pictures | {f"told_{k}": v for k, v in (told | few.target).items()}
     models = {c.key: c.model for c in candidates if c.model is not None} | few.models
     return Found(record, arrays, encoder, support, models)
+
+
+def _facts(
+    task: Task, candidates: list[Candidate], encoder: TableEncoder, checked: Check, how: dict[str, Any]
+) -> dict[str, Any]:
+    """The part of the record that says what was asked and what the check found."""
+    using = how["estimator"]
+    return {
+        "format": 1,
+        "kind": "transfermap-run",
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": how["seed"],
+        "budget": how["budget"],
+        "estimator": using if isinstance(using, str) else DEFAULT[task.kind] if using is None else repr(using),
+        "net": how["net"] if any(hasattr(c.method, "net") for c in candidates) else None,
+        "inputs": dict(task.inputs),
+        "task": checked.task,
+        "notes": [n.to_dict() for n in (*task.notes, *encoder.notes, *_net_words(candidates, task))],
+        "check": checked.to_dict(),
+    }
 
 
 def _remember_pictures(task: Task, data: Domains, net: str) -> None:
