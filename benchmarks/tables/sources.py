@@ -26,6 +26,7 @@ sys.path.append(str(Path(__file__).parents[1] / "meta"))
 from task import MetaTask
 from tasks import all_tasks
 
+from transfermap.data.labels import as_labels
 from transfermap.data.task import Task
 from transfermap.measure.sources import rank_sources
 from transfermap.verdict.domains import encode, sample
@@ -58,7 +59,7 @@ def one(task: MetaTask) -> dict[str, object]:
     if regression:
         real = float(1 - np.mean((loaded.truth - told) ** 2) / np.var(loaded.truth))
     else:
-        real = float(np.mean(told.astype(str) == loaded.truth))
+        real = float(np.mean(told == as_labels(pd.Series(loaded.truth), given.kind, given.label_style)))
     return {"kind": data.kind, "predicted": score.useful.value, "quality": score.quality.value, "real": real}
 
 

@@ -30,8 +30,9 @@ def source_rows(data: Domains, names: Sequence[str], seed: int) -> tuple[dict[st
     -------
     tuple of dict
         ``source``, its ``rows``, and ``effective``: how many of them the target's weights leave; ``useful`` with
-        ``low`` and ``high``: the balanced accuracy (R^2 for numbers) that its model should have on the target, 95 %;
-        ``quality``: the same on its own rows, weighted to look like the target; ``distance``: in [0, 2], from it.
+        ``low`` and ``high``, 95 %: by which they are ranked (:func:`~transfermap.measure.sources.rank_sources`);
+        ``quality``: balanced accuracy (R^2 for numbers) on its own rows, weighted to look like the target;
+        ``distance``: in [0, 2], from it.
     """
     rng = np.random.default_rng([seed, 6])
     drawn = [rng.permutation(np.flatnonzero(data.sources == k))[:MOST] for k in range(len(names))]
