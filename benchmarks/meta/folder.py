@@ -95,7 +95,7 @@ def _sentences(data_dir: Path, *pair: str) -> Loaded:
     """One column of raw text: what is said of films, and of things bought."""
     sides = []
     for name in pair:
-        lines = (data_dir / "sentences" / _SENTENCES[name]).read_text("latin-1").splitlines()
+        lines = (data_dir / "sentences" / _SENTENCES[name]).read_text("latin-1").rstrip("\n").split("\n")
         chosen = np.sort(generator(name).permutation(len(lines))[:LIMIT])
         split = [lines[i].partition(" ") for i in chosen]
         labels = np.array(["negative" if label == "0" else "positive" for label, _, _ in split])

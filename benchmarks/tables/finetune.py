@@ -49,7 +49,8 @@ Rows = tuple[np.ndarray, np.ndarray]
 
 def sentences(path: Path) -> Rows:
     """Sentences and their labels from lines of "label text"."""
-    pairs = [line.split(" ", 1) for line in path.read_text("latin-1").splitlines() if " " in line]
+    # splitlines would tear sentences at characters that end lines elsewhere
+    pairs = [line.split(" ", 1) for line in path.read_text("latin-1").split("\n") if " " in line]
     return np.array([text.strip() for _, text in pairs], dtype=object), np.array([label for label, _ in pairs])
 
 
