@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control
 
-from transfermap.measure.shift import category_shift, false_discovery, number_shift, outside_support
+from transfermap.measure.shift import category_shift, false_discovery, number_shift, outside_support, rescaled
 
 
 def normal(n, seed=0):
@@ -124,3 +124,27 @@ def test_rows_beyond_the_source_are_found():
 def test_bad_input_says_what_was_expected(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+def test_another_unit_is_read_off_and_outliers_do_not_turn_it():
+    celsius, again = normal(800) * 8 + 15, normal(800, 1) * 8 + 15
+    fahrenheit = np.r_[1.8 * again + 32, [1e6] * 5, [np.nan] * 20]
+    found = rescaled(celsius, fahrenheit)
+    assert found.stretch == pytest.approx(1.8, rel=0.05) and found.move == pytest.approx(32, abs=2)
+    assert found.p_value > 0.05 and found.ks < 0.07
+
+
+def test_another_shape_is_not_the_same_rescaled():
+    x = normal(800)
+    assert rescaled(x, np.exp(normal(800, 1))).p_value < 1e-4
+    # two classes whose shares have changed: each half is where it was
+    few, many = (np.r_[normal(n, 2), normal(800 - n, 3) + 5] for n in (100, 700))
+    assert rescaled(few, many).p_value < 1e-4
+
+
+def test_turned_scant_and_discrete_columns_have_no_line():
+    x = normal(200)
+    assert rescaled(x[:49], x) is None and rescaled(x, x[:49]) is None
+    assert rescaled(np.round(x), x) is None
+    assert rescaled(x, np.r_[np.zeros(480), np.arange(20.0)]) is None
+    assert rescaled(x, np.repeat(np.arange(19.0), 20)) is None

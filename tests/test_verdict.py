@@ -297,6 +297,16 @@ def test_answers(name):
         assert in_words(said.reasons)
 
 
+def test_what_the_reader_may_know_is_asked_where_nobody_can_tell():
+    asked = SHIFTED._replace(rescaled=("a", "b", "c"))
+    said = decide({"coral": stands(asked, reverse=UP)}, asked, learnable=True)
+    assert (said.answer, codes(said.reasons)) == ("unknown", ["verdict.rescaled", "verdict.too_little"])
+    assert said.reasons[0].values == {"count": 3, "method": find("domainscaler").card.name}
+    assert in_words(said.reasons)
+    used = decide({"coral": stands(asked, **GOOD)}, asked, learnable=True)
+    assert (used.answer, codes(used.reasons)) == ("use", ["verdict.supported"])
+
+
 def test_a_veto_is_told_with_its_reason():
     said = decide({"coral": stands(predicted=(1.0, 0.0), **GOOD)}, SHIFTED, learnable=True)
     assert (said.answer, codes(said.reasons)) == ("unknown", ["verdict.vetoed", "verdict.collapsed"])

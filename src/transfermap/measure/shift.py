@@ -14,6 +14,8 @@ from transfermap.measure.inputs import pair
 from transfermap.measure.support import Support
 
 Array = NDArray[np.float64]
+# numbers on a side, and different ones, from which on a shape can be spoken of
+_ENOUGH, _DIFFERENT = 50, 20
 
 
 class NumberShift(NamedTuple):
@@ -90,6 +92,55 @@ def number_shift(xs: ArrayLike, xt: ArrayLike) -> NumberShift:
         missing_target=missing[1],
         missing_p_value=missing[2],
     )
+
+
+class Rescaled(NamedTuple):
+    """How a column of numbers moves into another: ``stretch * x + move``; what is left between them then, as the
+    largest gap ``ks`` of the distribution functions, and its ``p_value``."""
+
+    stretch: float
+    move: float
+    ks: float
+    p_value: float
+
+
+def rescaled(xs: ArrayLike, xt: ArrayLike) -> Rescaled | None:
+    """Whether the target's column is the source's, moved and stretched: as if another instrument or unit measured it.
+
+    The line is the least-squares line of the target's quantiles on the source's, from the 5th to the 95th percentile,
+    so that single values far out do not turn it. That its two numbers are fitted makes the p-value too large, so a
+    column is called of the same shape rather too often than too seldom: in few rows most columns are.
+
+    Parameters
+    ----------
+    xs : (n_s,) array
+    xt : (n_t,) array
+        Cells that hold no finite number are passed over.
+
+    Returns
+    -------
+    Rescaled, or None
+        None where a side has fewer than 50 numbers or 20 different ones, or the order is turned round.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).normal(size=(2, 500))
+    >>> found = rescaled(x[0], 1.8 * x[1] + 32)
+    >>> round(found.stretch, 1), round(found.move), found.p_value > 0.05
+    (1.8, 32, True)
+    """
+    source, target = (x[np.isfinite(x)] for x in (_column(xs, "xs", float), _column(xt, "xt", float)))
+    if min(len(source), len(target)) < _ENOUGH or min(len(np.unique(x)) for x in (source, target)) < _DIFFERENT:
+        return None
+    at = np.linspace(0.05, 0.95, 91)
+    a, b = np.quantile(source, at), np.quantile(target, at)
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return None
+    stretch, move = np.polyfit(a, b, 1)
+    if stretch <= 0:
+        return None
+    ks = ks_2samp(stretch * source + move, target, method="asymp")
+    return Rescaled(float(stretch), float(move), float(ks.statistic), float(ks.pvalue))
 
 
 def category_shift(cs: ArrayLike, ct: ArrayLike) -> CategoryShift:

@@ -14,7 +14,7 @@ from transfermap.data.encoder import TableEncoder
 from transfermap.data.sentences import AUTO
 from transfermap.data.task import Task, duplicates
 from transfermap.measure.domains import column_carry, domain_classifier
-from transfermap.measure.shift import category_shift, false_discovery, number_shift, outside_support
+from transfermap.measure.shift import category_shift, false_discovery, number_shift, outside_support, rescaled
 from transfermap.verdict.classes import SIGNIFICANT, Classes, share_rows, shares_explain, target_classes
 from transfermap.verdict.decide import Setting
 from transfermap.verdict.domains import MOST, Domains, encode, sample
@@ -24,6 +24,8 @@ from transfermap.verdict.findings import (
     columns_words,
     difference,
     outside_words,
+    rescaled_columns,
+    rescaled_words,
     shares_known,
     shares_words,
     table_words,
@@ -152,9 +154,11 @@ def _compared(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Ch
     outside = float(outside_support(Xs, Xt, seed).mean())
     shared = duplicates(task)
     sources = source_rows(data, task.source_names, seed)
+    measured = [] if only_shares or task.sight is not None else rescaled_columns(columns)
     notes = (
         *difference(auc, columns),
         *columns_words(columns),
+        *rescaled_words(measured),
         *outside_words(outside),
         *shares_words(shares, only_shares, auc),
         *absent_words(classes, shares_known(auc, only_shares)),
@@ -171,7 +175,7 @@ def _compared(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Ch
         shares=share_rows(classes),
         sources=sources,
         only_shares=only_shares,
-        setting=look.setting,
+        setting=look.setting._replace(rescaled=tuple(measured)),
         duplicates=shared,
         task=describe(task, data),
     )
@@ -224,6 +228,8 @@ def _column(task: Task, name: str, kind: str) -> dict[str, Any]:
 def _number(xs: pd.Series[Any], xt: pd.Series[Any]) -> dict[str, Any]:
     as_numbers = [_days(x) for x in (xs, xt)]
     found = number_shift(*as_numbers)
+    line = rescaled(*as_numbers)
+    same = line is not None and line.p_value > SIGNIFICANT and line.ks < found.ks / 2
     return {
         "shift": _known(found.ks),
         "p": _known(min(found.p_value, found.missing_p_value)),
@@ -233,6 +239,7 @@ def _number(xs: pd.Series[Any], xt: pd.Series[Any]) -> dict[str, Any]:
             "mean_difference": _known(found.mean_difference),
             "spread_ratio": _known(found.spread_ratio),
             "wasserstein": _known(found.wasserstein),
+            **({"stretch": line.stretch, "move": line.move} if line is not None and same else {}),
         },
     }
 

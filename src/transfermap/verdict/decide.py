@@ -32,6 +32,8 @@ APART = 0.98
 ENOUGH = 3
 # a gain that nobody misses
 LITTLE = 0.02
+# what undoes other instruments and units
+SCALED = "domainscaler"
 
 Answer = Literal["use", "stay", "unknown"]
 
@@ -63,13 +65,15 @@ class Setting(NamedTuple):
     """What the check found that bears on the verdict.
 
     ``auc`` is the domain classifier's AUC and ``auc_low`` its lower end, ``only_shares`` whether a change of the class
-    shares alone explains the difference, ``shares`` the target's estimated class shares (empty for regression).
+    shares alone explains the difference, ``shares`` the target's estimated class shares (empty for regression),
+    ``rescaled`` the columns that look as if other instruments or units had measured them.
     """
 
     auc: float
     auc_low: float
     only_shares: bool
     shares: Sequence[float]
+    rescaled: Sequence[str] = ()
 
 
 def standing(candidate: Candidate, base: Candidate, setting: Setting, predicted: Sequence[float]) -> Standing:
@@ -140,7 +144,12 @@ def decide(
     if setting.auc_low <= ALIKE:
         return Verdict("stay", "sourceonly", (Note("verdict.alike"),), False)
     told = {key: found for key, found in (foreseen or {}).items() if key in standings}
-    return _expected(told, standings, least) if told else _voted(standings, setting, resamples)
+    found = _expected(told, standings, least) if told else _voted(standings, setting, resamples)
+    if found.answer == "unknown" and setting.rescaled:
+        # the one question whose answer needs no labels
+        asked = Note("verdict.rescaled", "warn", {"count": len(setting.rescaled), "method": card_of(SCALED).name})
+        return found._replace(reasons=(asked, *found.reasons))
+    return found
 
 
 def hopeful(told: Mapping[str, Foreseen], standings: Mapping[str, Standing], least: float) -> list[str]:

@@ -16,6 +16,7 @@ from transfermap.words import Level, Note
 ALIKE = 0.52
 # from here on the tables differ clearly, which a change of the class shares alone seldom does
 CLEAR = 0.65
+_SEVERAL = 3
 
 
 def difference(auc: dict[str, float], columns: Sequence[dict[str, Any]]) -> list[Note]:
@@ -48,6 +49,21 @@ def columns_words(columns: Sequence[dict[str, Any]]) -> list[Note]:
         share, names = c["detail"]["unseen_share"], c["detail"]["unseen"]
         notes.append(Note("check.unseen", "warn", {"column": c["column"], "share": share, "categories": names}))
     return notes
+
+
+def rescaled_columns(columns: Sequence[dict[str, Any]]) -> list[str]:
+    """Columns of numbers that are the source's, moved and stretched: three at least, and half of those that have moved.
+
+    So many of them hint at other instruments or units; on the meta-benchmark no real pair of tables has them.
+    """
+    moved = [c for c in columns if c["significant"] and c["kind"] == "number"]
+    same = [c["column"] for c in moved if "stretch" in c["detail"]]
+    return same if len(same) >= _SEVERAL and 2 * len(same) >= len(moved) else []
+
+
+def rescaled_words(columns: Sequence[str]) -> list[Note]:
+    """What such columns may mean, which only the reader can know."""
+    return [Note("check.rescaled", "warn", {"count": len(columns), "columns": list(columns)})] if columns else []
 
 
 def outside_words(outside: float) -> list[Note]:
