@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
@@ -78,7 +79,7 @@ def _short(count: int) -> str:
 
 
 def _scored(row: Any) -> list[str]:
-    interval = f"{percent(row['low'])} - {percent(row['high'])}"
+    interval = f"[{100 * row['low']:.0f},{100 * row['high']:.0f}]"
     return [percent(row["score"]), interval, percent(row["learnt"]), f"{row['seconds']:.1f}"]
 
 
@@ -96,8 +97,9 @@ def _cell(column: str, value: float, best: float | None) -> str:
 
 
 def _table(lang: str, first: str, *others: str) -> Table:
-    view = Table(show_edge=False, pad_edge=False)
-    view.add_column(say(f"finetune.{first}", lang))
+    view = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    view.add_column(say(f"finetune.{first}", lang), overflow="fold")
     for name in others:
-        view.add_column(say(f"finetune.{name}", lang), justify="left" if name in ("above", "recipe") else "right")
+        side: Literal["left", "right"] = "left" if name in ("above", "recipe") else "right"
+        view.add_column(say(f"finetune.{name}", lang), justify=side, overflow="fold")
     return view
