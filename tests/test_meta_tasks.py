@@ -172,13 +172,13 @@ def test_a_packaged_table_is_split_by_its_domains(monkeypatch):
     )
     monkeypatch.setattr(packaged, "stored", lambda package, item: content)
     table = packaged.Table(name="t", package="p", item="i", label="y", by="year", domains="2001|2002")
-    found = packaged._read(table, "2001", "2002")
+    found = packaged.read_pair(table, "2001", "2002")
     assert packaged.largest(table) == {"2001", "2002"} and list(found.source) == list(found.target) == ["x"]
     assert found.source["x"].max() < n <= found.target["x"].min()
     assert len(found.source) == packaged.LIMIT and set(found.labels) == set(found.truth) == {"a", "b"}
     expected = content.set_index("x")["y"]
     assert list(expected[found.source["x"]]) == list(found.labels)
-    again = packaged._read(table, "2001", "2002")
+    again = packaged.read_pair(table, "2001", "2002")
     pd.testing.assert_frame_equal(found.source, again.source)
 
 

@@ -71,7 +71,7 @@ def packaged_tasks() -> Iterator[MetaTask]:
                 dataset=table.name,
                 data_kind=table.data_kind,
                 classes=table.classes,
-                read=partial(_read, table, *pair),
+                read=partial(read_pair, table, *pair),
             )
 
 
@@ -81,7 +81,8 @@ def largest(table: Table) -> set[str]:
     return set(content[table.by].value_counts().index[: len(table.domains.split("|"))])
 
 
-def _read(table: Table, source: str, target: str) -> Loaded:
+def read_pair(table: Table, source: str, target: str) -> Loaded:
+    """A table's rows of two of its domains, with the classes that both have."""
     content = _content(table)
     parts = [_sampled(content[content[table.by] == name], table.name, name) for name in (source, target)]
     if table.classes:
