@@ -31,6 +31,7 @@ from transfermap.verdict.foresight import shipped
 from transfermap.verdict.joined import JOINED
 
 _WHEN = "Month Day Year CaptureTime ReleaseTime BandNumber"
+_SMOKED = "amt_weekends amt_weekdays type"
 # package, item, label, by, domains, classes, what gives the answer or the domain away
 TABLES = (
     ("AER", "HMDA", "deny", "single", "no|yes", 2, ""),
@@ -40,15 +41,7 @@ TABLES = (
     ("carData", "Arrests", "released", "colour", "White|Black", 2, ""),
     ("carData", "WVS", "poverty", "country", "Australia|USA|Sweden", 3, ""),
     ("carData", "CES11", "abortion", "province", "ON|QC", 2, "id"),
-    (
-        "openintro",
-        "smoking",
-        "smoke",
-        "region",
-        "Midlands & East Anglia|The North",
-        2,
-        "amt_weekends amt_weekdays type",
-    ),
+    ("openintro", "smoking", "smoke", "region", "Midlands & East Anglia|The North", 2, _SMOKED),
     ("Stat2Data", "Hawks", "Species", "Age", "A|I", 3, _WHEN),
     ("survival", "nwtco", "rel", "stage", "1|2|3", 2, "seqno edrel"),
     ("wooldridge", "k401ksubs", "e401k", "marr", "1|0", 2, "p401k"),

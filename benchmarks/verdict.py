@@ -45,8 +45,7 @@ LABEL = "label of the task"
 def run(task: Any, seed: int = 0) -> dict[str, Any]:
     """What ``adapt`` sees of a task, what it would say by the votes alone, and the truth."""
     began, loaded = time.time(), task.load()
-    table = loaded.source.assign(**{LABEL: loaded.labels})
-    given = Task.from_frames(table, loaded.target, label=LABEL, kind=loaded.kind)
+    given = given_by(loaded)
     candidates = [c for c in line_up(given, "auto", None, "mlp", seed) if not c.costly]
     with threadpool_limits(1):
         _, data = encode(given, seed)
@@ -64,6 +63,12 @@ def run(task: Any, seed: int = 0) -> dict[str, Any]:
     record |= {"n_source": len(data.Xs), "n_target": len(data.Xt), "columns": given.source.shape[1]}
     truth = as_labels(pd.Series(loaded.truth), given.kind, given.label_style)
     return record | judged(candidates, data, look, truth) | {"seconds": round(time.time() - began, 1)}
+
+
+def given_by(loaded: Any) -> Task:
+    """What a person would hand over of a task: no label of the target."""
+    table = loaded.source.assign(**{LABEL: loaded.labels})
+    return Task.from_frames(table, loaded.target, label=LABEL, kind=loaded.kind)
 
 
 def print_nothing(_: str) -> None:

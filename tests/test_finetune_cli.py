@@ -155,6 +155,11 @@ def test_the_report_shows_mistakes_and_what_was_asked_for(folder, tmp_path):
     assert cli("report", run, "--lang", "zh")[0] == 0
     page = (run / "report.zh.html").read_text("utf8")
     assert 'src="data:image/jpeg' not in page and "被当成" in page and "<script" not in page
+    lacking = {name: value for name, value in record.items() if name != "scores"}
+    (run / "run.json").write_text(json.dumps(lacking), "utf8")
+    code, out = cli("report", run)
+    assert code == 2 and "damaged" in out
+    (run / "run.json").write_text(json.dumps(record), "utf8")
     (run / "held_out.csv").write_text("item\n", "utf8")
     code, out = cli("report", run)
     assert code == 2 and "damaged" in out

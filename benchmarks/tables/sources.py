@@ -21,18 +21,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-sys.path.append(str(Path(__file__).parents[1] / "meta"))
+sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "meta")]
 
 from task import MetaTask
 from tasks import all_tasks
+from verdict import given_by, score
 
 from transfermap.data.labels import as_labels
-from transfermap.data.task import Task
 from transfermap.measure.sources import rank_sources
 from transfermap.verdict.domains import encode, sample
 from transfermap.verdict.estimators import estimator
-
-LABEL = "label of the task"
 
 
 def groups(folder: Path) -> dict[str, list[MetaTask]]:
@@ -48,19 +46,15 @@ def groups(folder: Path) -> dict[str, list[MetaTask]]:
 def one(task: MetaTask) -> dict[str, object]:
     """What is predicted of a source, and what it scores."""
     loaded = task.load()
-    given = Task.from_frames(
-        loaded.source.assign(**{LABEL: loaded.labels}), loaded.target, label=LABEL, kind=loaded.kind
-    )
+    given = given_by(loaded)
     _, data = encode(given, 0)
     regression = data.kind == "regression"
     Xt = sample(data.Xt, 1)
-    (score,) = rank_sources(data.Xs, data.ys, np.zeros(len(data.Xs), dtype=int), Xt, regression)
+    (found,) = rank_sources(data.Xs, data.ys, np.zeros(len(data.Xs), dtype=int), Xt, regression)
     told = estimator(None, data.kind, 0).fit(data.Xs, data.ys).predict(data.Xt)
-    if regression:
-        real = float(1 - np.mean((loaded.truth - told) ** 2) / np.var(loaded.truth))
-    else:
-        real = float(np.mean(told == as_labels(pd.Series(loaded.truth), given.kind, given.label_style)))
-    return {"kind": data.kind, "predicted": score.useful.value, "quality": score.quality.value, "real": real}
+    truth = as_labels(pd.Series(loaded.truth), given.kind, given.label_style)
+    real = score(truth, told, data.kind)
+    return {"kind": data.kind, "predicted": found.useful.value, "quality": found.quality.value, "real": real}
 
 
 def show(records: pd.DataFrame) -> None:

@@ -125,6 +125,8 @@ def report_tuned(folder: str | Path, lang: str = "en") -> str:
     ValueError
         If the folder holds no fine-tuned net or is damaged, or there is no such language.
     """
+    from jinja2 import UndefinedError
+
     from transfermap.report.tunedpage import tuned_page
 
     folder = settle(folder)
@@ -132,7 +134,7 @@ def report_tuned(folder: str | Path, lang: str = "en") -> str:
     try:
         held = pd.read_csv(folder / HELD, dtype={"item": str, "class": str, "prediction": str}, keep_default_na=False)
         return tuned_page(record, held, lang)
-    except (OSError, KeyError, TypeError, AttributeError, pd.errors.ParserError) as error:
+    except (OSError, KeyError, TypeError, AttributeError, UndefinedError, pd.errors.ParserError) as error:
         raise ValueError(f"{folder} is damaged: its report cannot be made ({type(error).__name__}: {error})") from error
 
 

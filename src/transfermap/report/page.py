@@ -168,7 +168,7 @@ def _details(column: Mapping[str, Any], lang: str) -> str:
         parts.append(word("detail_mean", lang, value=_typeset(fixed)(known["mean_difference"])))
     if known.get("spread_ratio") is not None:
         parts.append(word("detail_spread", lang, value=fixed(known["spread_ratio"])))
-    if known.get("stretch") is not None:
+    if column["kind"] == "number" and known.get("stretch") is not None:
         parts.append(
             word("detail_rescaled", lang, stretch=number(known["stretch"]), move=_typeset(number)(known["move"]))
         )

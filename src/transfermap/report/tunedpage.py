@@ -50,7 +50,8 @@ def tuned_page(record: Mapping[str, Any], held: pd.DataFrame, lang: str = "en") 
     catalogue(lang)
     pictures = record["backbone"]["kind"] == "pictures"
     right = held["class"] == held["prediction"]
-    sure = held.drop(columns=["item", "class", "prediction"]).max(axis=1)
+    held = held.assign(chance=held.drop(columns=["item", "class", "prediction"]).max(axis=1))
+    wrong, unsure = held[~right].sort_values("chance", ascending=False), held[right].sort_values("chance")
     env = environment()
     env.globals |= {
         "t": lambda key: word(key, lang),
@@ -66,8 +67,8 @@ def tuned_page(record: Mapping[str, Any], held: pd.DataFrame, lang: str = "en") 
         run=run_folder(record.get("command", "")),
         pictures=pictures,
         classes=_classes(held),
-        wrong=list(_shown(held[~right], -sure, pictures)),
-        unsure=list(_shown(held[right], sure, pictures)),
+        wrong=list(_shown(wrong, pictures)),
+        unsure=list(_shown(unsure, pictures)),
         figures=_figures(record, lang),
     )
 
@@ -89,18 +90,15 @@ def _classes(held: pd.DataFrame) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: row["score"].value)
 
 
-def _shown(rows: pd.DataFrame, order: pd.Series[float], pictures: bool) -> Iterator[dict[str, Any]]:
-    """The first rows by an order: what they are, their class, what they were taken for, how surely, and a thumbnail."""
-    first = order.loc[rows.index].sort_values(kind="stable").index[:_SHOWN]
-    for at in first:
-        row = rows.loc[at]
-        jpeg = _thumbnail(row["item"]) if pictures else ""
+def _shown(rows: pd.DataFrame, pictures: bool) -> Iterator[dict[str, Any]]:
+    """The first rows: what they are, their class, what they were taken for, how surely, and a thumbnail."""
+    for _, row in rows.head(_SHOWN).iterrows():
         yield {
             "item": Path(row["item"]).name if pictures else row["item"],
             "label": row["class"],
             "told": row["prediction"],
-            "chance": abs(order[at]),
-            "jpeg": jpeg,
+            "chance": row["chance"],
+            "jpeg": _thumbnail(row["item"]) if pictures else "",
         }
 
 
