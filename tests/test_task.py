@@ -436,3 +436,12 @@ def test_duplicates_are_counted_in_wide_arrays():
     X = np.random.default_rng(0).normal(size=(3000, 1280))
     task = Task.from_arrays(X, np.arange(3000) % 10, X[:900])
     assert duplicates(task) == 900
+
+
+def test_a_class_that_is_called_none_is_warned_of(tmp_path):
+    table().assign(label=["none", "belt", "bearing", "belt"] * 10).to_csv(tmp_path / "a.csv", index=False)
+    target().to_csv(tmp_path / "b.csv", index=False)
+    task = Task.from_files(tmp_path / "a.csv", tmp_path / "b.csv", label="label")
+    note = next(note for note in task.notes if note.code == "task.unlabelled")
+    assert (note.level, note.values["count"]) == ("warn", 10)
+    assert "none" in note.say() and "none" in note.say("zh")

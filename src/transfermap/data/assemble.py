@@ -93,7 +93,7 @@ def _labelled(raw: Raw, kind: TaskKind | None, notes: list[Note]) -> Labelled:
         count = len(np.unique(values[there]))
         notes.append(Note(f"task.{chosen}", "info", {"label": name, "count": count}))
     if not there.all():
-        notes.append(Note("task.unlabelled", "info", {"count": int((~there).sum()), "label": name}))
+        notes.append(Note("task.unlabelled", "warn", {"count": int((~there).sum()), "label": name}))
     return Labelled(name, chosen, style, values, there)
 
 
