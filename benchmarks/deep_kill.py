@@ -26,7 +26,7 @@ def train(method: str, net: str, checkpoint: Path | None, out: Path) -> None:
     from safetensors.torch import save_file
 
     from transfermap.card import find
-    from transfermap.deep.shells import DeepClassifier
+    from transfermap.deep.estimators import DeepClassifier
 
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)

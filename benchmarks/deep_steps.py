@@ -6,12 +6,12 @@
 
 All take the same step by hand: one forward of both domains' batches, cross-entropy on the source's half and the loss,
 backward, one step of SGD; same net, same data, same layer to adapt (the features; for JAN the softmax too), same width
-of critics. The contenders take turns, a few steps each a round; given is the median over the rounds. "bare" is the
-two-domain step without a loss on the target, "source" the step that looks at the source alone. Columns: milliseconds,
-and the ratio to "bare" in the same round. Objectives of ours note what is no term of the loss at each tenth step, as in
-a run of 2000. The peers' losses are given our layout of memory and our fused optimiser; with ``--recipe`` they have
-those of their own scripts, torch's defaults. ``--clock processor`` takes the time that the process itself computed, for
-machines that others use too.
+of discriminators. The contenders take turns, a few steps each a round; given is the median over the rounds. "bare" is
+the two-domain step without a loss on the target, "source" the step that looks at the source alone. Columns:
+milliseconds, and the ratio to "bare" in the same round. Objectives of ours note what is no term of the loss at each
+tenth step, as in a run of 2000. The peers' losses are given our layout of memory and our fused optimiser; with
+``--recipe`` they have those of their own scripts, torch's defaults. ``--clock processor`` takes the time that the
+process itself computed, for machines that others use too.
 
 With ``--calls``: how many functions one whole step of DANN calls, in our loop and in pytorch-adapt's.
 """
@@ -36,11 +36,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from transfermap.card import find
-from transfermap.deep.batches import Stream
-from transfermap.deep.engine import Engine
-from transfermap.deep.loop import Loop, Plan
-from transfermap.deep.nets import build
-from transfermap.deep.objective import Batch
+from transfermap.deep.nets.small import build
+from transfermap.deep.training.batches import Stream
+from transfermap.deep.training.engine import Engine
+from transfermap.deep.training.loop import Loop, Plan
+from transfermap.deep.training.objective import Batch
 
 WIDTH, CLASSES = 500, 10
 COLUMNS = {"lenet": 784, "resnet": 784, "mlp": 50}
@@ -131,8 +131,8 @@ def tllib() -> dict[str, Callable[[int], tuple[nn.Module, Callable[..., torch.Te
         return part, lambda fs, zs, ft, zt: part(fs, ft)
 
     def cdan(width: int):
-        critic = DomainDiscriminator(width * CLASSES, WIDTH)
-        part = ConditionalDomainAdversarialLoss(critic, entropy_conditioning=True)
+        discriminator = DomainDiscriminator(width * CLASSES, WIDTH)
+        part = ConditionalDomainAdversarialLoss(discriminator, entropy_conditioning=True)
         return part, lambda fs, zs, ft, zt: part(zs, fs, zt, ft)
 
     def mdd(width: int):
@@ -162,13 +162,13 @@ def pytorch_adapt() -> dict[str, Callable[[int], tuple[nn.Module, Callable[..., 
 
     def dann(width: int):
         linear = [nn.Linear(width, WIDTH), nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, 1)]
-        critic = nn.Sequential(GradientReversal(0.5), linear[0], nn.ReLU(), linear[1], nn.ReLU(), linear[2])
+        discriminator = nn.Sequential(GradientReversal(0.5), linear[0], nn.ReLU(), linear[1], nn.ReLU(), linear[2])
 
         def extra(fs, zs, ft, zt):
             truth = torch.cat([torch.ones(len(fs)), torch.zeros(len(ft))])
-            return F.binary_cross_entropy_with_logits(critic(torch.cat([fs, ft]))[:, 0], truth)
+            return F.binary_cross_entropy_with_logits(discriminator(torch.cat([fs, ft]))[:, 0], truth)
 
-        return critic, extra
+        return discriminator, extra
 
     made = {"deepcoral": coral, "mcc": mcc, "dan": dan, "dann": dann}
     return {f"{name} of pytorch-adapt": make for name, make in made.items()}

@@ -1,4 +1,4 @@
-"""How time and memory of every built method grow with the rows: a table, the exponent, and a log-log picture.
+"""How time and memory of every built method grow with the rows: a table, the exponent, and a log-log image.
 
     python benchmarks/growth.py --rows 1000 5000 20000 100000 -o growth.svg
 

@@ -18,9 +18,9 @@ import numpy as np
 
 import transfermap as tm
 from transfermap.bench.datasets import load_task
-from transfermap.verdict.rows import disagreement, worth_labelling
-from transfermap.verdict.update import POINT
-from transfermap.verdict.verify import verify
+from transfermap.verdict.labels.choosing import disagreement, worth_labelling
+from transfermap.verdict.labels.update import POINT
+from transfermap.verdict.labels.verify import verify
 
 SURF = [
     ("amazon", "webcam"),
@@ -37,13 +37,13 @@ METHODS = ["coral", "sa", "gfk", "tca", "jda", "linearmonge", "bda", "kmm"]
 Told = Mapping[str, Any]
 
 
-def chosen(how: str, told: Told, record: Told, seed: int, n: int) -> Any:
+def chosen(how: str, predicted: Told, record: Told, seed: int, n: int) -> Any:
     """Which n rows are labelled."""
-    useful = {k: v for k, v in told.items() if k != "majority"}
+    useful = {k: v for k, v in predicted.items() if k != "majority"}
     if how == "proposed":
         found = worth_labelling(useful, record["label_design"]["leaders"], "classification", seed, n)
         return np.array([row["row"] for row in found["label_me"]])
-    chance = np.random.default_rng(seed).random(len(told["sourceonly"]))
+    chance = np.random.default_rng(seed).random(len(predicted["sourceonly"]))
     return np.argsort(chance if how == "random" else chance - 1000 * disagreement(useful, "classification"))[:n]
 
 
@@ -51,9 +51,9 @@ def outcomes(name: str, source: str, target: str, options: argparse.Namespace) -
     """(how, n, answer, whether the verdict was good, whether the best guess was), one a draw."""
     rows = load_task(name, source, target, options.data_dir)
     run = tm.adapt(rows.Xs, rows.ys.astype(str), rows.Xt, method=METHODS, budget=options.budget)
-    told = {k.removeprefix("told_"): v for k, v in run.found.arrays.items() if k.startswith("told_")}
+    predicted = {k.removeprefix("predicted_"): v for k, v in run.found.arrays.items() if k.startswith("predicted_")}
     y = rows.yt.astype(str).astype(object)
-    scores = {k: float(np.mean(v.astype(str) == y)) for k, v in told.items()}
+    scores = {k: float(np.mean(v.astype(str) == y)) for k, v in predicted.items()}
     leader = run.record["label_design"]["leaders"][0]
     enough = max(scores["sourceonly"], scores[leader]) - POINT
     print(
@@ -63,9 +63,9 @@ def outcomes(name: str, source: str, target: str, options: argparse.Namespace) -
     for how in ("proposed", "random", "uncertain"):
         for n in NUMBERS:
             for seed in range(options.draws):
-                i = chosen(how, told, run.record, seed, n)
+                i = chosen(how, predicted, run.record, seed, n)
                 # the updated verdict is the same for proposed and for random rows, whose own scores would take longer
-                found = verify(run.record, {k: v[i] for k, v in told.items()}, y[i], told, proposed=True)
+                found = verify(run.record, {k: v[i] for k, v in predicted.items()}, y[i], predicted, proposed=True)
                 now, rows_by = found["updated"], {row["method"]: row for row in found["rows"]}
                 guess = leader if rows_by[leader]["posterior"]["gain"] > 0 else "sourceonly"
                 yield how, n, now["answer"], scores[now["method"]] >= enough, scores[guess] >= enough

@@ -20,7 +20,7 @@ def measured(how: str, rows: int, columns: int, threads: int) -> dict[str, float
     """Peak in MB above the start, seconds, and value; ``how`` is tiles or whole, with + at its end for the gradient."""
     import torch
 
-    from transfermap.deep.kernels import gram, mmd2, mmd2_blocks
+    from transfermap.deep.losses.discrepancy import gram, mmd2, mmd2_blocks
 
     torch.set_num_threads(threads)
     wanted = how.endswith("+")
@@ -58,8 +58,10 @@ def main() -> None:
         return
     print(f"{options.rows} x {options.rows} rows of {options.columns} columns, {options.threads} thread(s)")
     for how in ("tiles", "tiles+", *(("whole", "whole+") if options.whole else ())):
-        told = subprocess.run([sys.executable, *sys.argv, "--one", how], check=True, capture_output=True, text=True)
-        found = json.loads(told.stdout)
+        predicted = subprocess.run(
+            [sys.executable, *sys.argv, "--one", how], check=True, capture_output=True, text=True
+        )
+        found = json.loads(predicted.stdout)
         name = how.replace("+", ", with gradient")
         print(f"  {name:24}{found['MB']:9.0f} MB{found['seconds']:9.2f} s   value {found['value']:.7f}", flush=True)
 

@@ -53,7 +53,7 @@ def measure(folder: Path, *command: str) -> str:
     """Run a command of transfermap; one line: wall seconds, CPU seconds, peak megabytes, exit code."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "transfermap.cli", *command], cwd=folder)
+    process = subprocess.Popen([sys.executable, "-m", "transfermap", *command], cwd=folder)
     peak = 0
     while process.poll() is None:
         peak = max(peak, tree_memory(process.pid))

@@ -10,10 +10,10 @@
 set -eu
 data=${1:?expected the folder that holds the data sets}
 records=${2:?expected the file of records, for example ordering.jsonl}
-knobs="n_components=40,kernel=linear,reg=1.0"
+params="n_components=40,kernel=linear,reg=1.0"
 run() {
     transfermap bench run $1 --preprocess "$2" -o "$records" --data-dir "$data" --seeds 0,1,2,3,4 --per-class 20 --jobs "${JOBS:-2}" \
-        --methods "tca:$knobs,jda:$knobs,dda:$knobs,stl:$knobs"
+        --methods "tca:$params,jda:$params,dda:$params,stl:$params"
 }
 run "digits-jda coil20 pacs-efflite0" l2
 run office-caltech-surf l1z-l2

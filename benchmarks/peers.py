@@ -3,7 +3,7 @@
     sh benchmarks/peers-setup.sh .peers
     python benchmarks/peers.py --peers .peers/bin/python --rows 1000 5000 20000 --columns 50 800 -o peers.jsonl
 
-``--rows`` counts rows a side. A method gets the kind of shift that it is meant for (``DATA``), and knobs that make it
+``--rows`` counts rows a side. A method gets the kind of shift that it is meant for (``DATA``), and params that make it
 solve the peer's problem where its defaults would solve another. Each cell runs in a process of its own with one thread,
 on up to five draws of the data while they take under five seconds; the seconds are the CPU's for adapting and training
 logistic regression, without imports, the median over the draws, short runs repeated; the memory is what the process's
@@ -69,14 +69,14 @@ def make(rows: int, columns: int, kind: str = "moved", seed: int = 0) -> dict[st
 # what each library calls each of our methods, and how; every function returns predictions for the target
 
 
-def ours(key, **knobs):
+def ours(key, **params):
     def run(D):
         from sklearn.linear_model import LogisticRegression, Ridge
 
         from transfermap.adapted import Adapted
         from transfermap.card import find
 
-        method = find(key)(**knobs)
+        method = find(key)(**params)
         last = Ridge() if method.card.tasks == ("regression",) else LogisticRegression(max_iter=2000)
         yt = np.full(len(D["yt"]), -1)
         if method.target_labels:
@@ -91,7 +91,7 @@ def ours(key, **knobs):
     return run
 
 
-def skada(name, **knobs):
+def skada(name, **params):
     def run(D):
         import skada as library
         from sklearn.linear_model import LogisticRegression
@@ -99,7 +99,7 @@ def skada(name, **knobs):
         last = LogisticRegression(max_iter=2000)
         if "Reweight" in name:
             last = last.set_fit_request(sample_weight=True)
-        made = getattr(library, name)(base_estimator=last, **knobs)
+        made = getattr(library, name)(base_estimator=last, **params)
         y = np.concatenate([D["ys"], np.full(len(D["Xt"]), -1)])
         side = np.repeat([1, -2], [len(D["ys"]), len(D["Xt"])])
         made.fit(np.concatenate([D["Xs"], D["Xt"]]), y, sample_domain=side)
@@ -108,7 +108,7 @@ def skada(name, **knobs):
     return run
 
 
-def adapt(module, name, labelled=False, regression=False, **knobs):
+def adapt(module, name, labelled=False, regression=False, **params):
     def run(D):
         import importlib
 
@@ -117,7 +117,7 @@ def adapt(module, name, labelled=False, regression=False, **knobs):
         cls = getattr(importlib.import_module(f"adapt.{module}_based"), name)
         last = Ridge() if regression else LogisticRegression(max_iter=2000)
         Xt, more = (D["Xt"][:LABELLED], {"yt": D["yt"][:LABELLED]}) if labelled else (D["Xt"], {})
-        model = cls(last, Xt=Xt, **more, **knobs, verbose=0, random_state=0)
+        model = cls(last, Xt=Xt, **more, **params, verbose=0, random_state=0)
         model.fit(D["Xs"], D["ys"])
         feature = module == "feature"
         return np.ravel(model.predict(D["Xt"], domain="tgt") if feature else model.predict(D["Xt"]))
@@ -125,24 +125,24 @@ def adapt(module, name, labelled=False, regression=False, **knobs):
     return run
 
 
-def pot(name, **knobs):
+def pot(name, **params):
     def run(D):
         import ot.da
         from sklearn.linear_model import LogisticRegression
 
-        plan = getattr(ot.da, name)(**knobs).fit(Xs=D["Xs"], ys=D["ys"], Xt=D["Xt"])
+        plan = getattr(ot.da, name)(**params).fit(Xs=D["Xs"], ys=D["ys"], Xt=D["Xt"])
         return LogisticRegression(max_iter=2000).fit(plan.transform(Xs=D["Xs"]), D["ys"]).predict(D["Xt"])
 
     return run
 
 
 class Cell(NamedTuple):
-    """A method of ours with its knobs, the data it is measured on, and the peers' counterparts."""
+    """A method of ours with its params, the data it is measured on, and the peers' counterparts."""
 
     key: str
     data: str
     peers: dict[str, Callable[[dict[str, np.ndarray]], np.ndarray]]
-    knobs: dict[str, object] = {}  # noqa: RUF012 -- never changed
+    params: dict[str, object] = {}  # noqa: RUF012 -- never changed
 
 
 GAMMAS = [0.001, 0.003, 0.01, 0.03, 0.1]
@@ -243,7 +243,7 @@ CELLS = {
 def cell(library: str, name: str, rows: int, columns: int) -> dict[str, object]:
     """Run one cell in this process; ``name`` is of a cell, or, for ours, of any method."""
     it = CELLS.get(name) or Cell(name, "moved", {})
-    run = ours(it.key, **it.knobs) if library == "ours" else it.peers[library]
+    run = ours(it.key, **it.params) if library == "ours" else it.peers[library]
     try:
         run(make(60, columns, it.data))  # imports, and caches that a second call would find warm
     except Exception as error:  # a peer may refuse the small table and still do the large one
@@ -251,9 +251,9 @@ def cell(library: str, name: str, rows: int, columns: int) -> dict[str, object]:
     before, seconds, right = peak(), [], []
     while len(seconds) < DRAWS and sum(seconds) < ENOUGH:
         D = make(rows, columns, it.data, len(seconds))
-        told, took = timed(run, D)
+        predicted, took = timed(run, D)
         seconds.append(took)
-        right.append(float(np.mean((told.round() if told.dtype.kind == "f" else told) == D["yt"])))
+        right.append(float(np.mean((predicted.round() if predicted.dtype.kind == "f" else predicted) == D["yt"])))
     return {"seconds": float(np.median(seconds)), "peak": peak() - before, "accuracy": right}
 
 
@@ -261,9 +261,9 @@ def timed(run, D) -> tuple[np.ndarray, float]:
     """Predictions, and CPU seconds of one run, averaged over as many as take a fifth of a second."""
     began, count = time.process_time(), 0
     while True:
-        told, count = run(D), count + 1
+        predicted, count = run(D), count + 1
         if (took := time.process_time() - began) > SHORT:
-            return told, took / count
+            return predicted, took / count
 
 
 def peak() -> int:

@@ -109,20 +109,20 @@ def settings(library: str, key: str) -> list[dict[str, object]]:
     return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
 
 
-def fitted(library: str, key: str, knobs: dict[str, object], Xs, ys, Xt):
+def fitted(library: str, key: str, params: dict[str, object], Xs, ys, Xt):
     X, y = np.concatenate([Xs, Xt]), np.concatenate([ys, np.full(len(Xt), -1)])
-    made = skada_model(key, knobs) if library == "skada" else our_model(key, knobs)
+    made = skada_model(key, params) if library == "skada" else our_model(key, params)
     return made.fit(X, y, sample_domain=np.repeat([1, -2], [len(Xs), len(Xt)]))
 
 
-def our_model(key: str, knobs: dict[str, object]):
+def our_model(key: str, params: dict[str, object]):
     from transfermap.adapted import Adapted
     from transfermap.card import find
 
-    return Adapted(find(key)(**knobs), SVC())
+    return Adapted(find(key)(**params), SVC())
 
 
-def skada_model(key: str, knobs: dict[str, object]):
+def skada_model(key: str, params: dict[str, object]):
     import skada
 
     last = SVC().set_fit_request(sample_weight=True) if "Reweight" in SKADA[key] else SVC()
@@ -130,7 +130,7 @@ def skada_model(key: str, knobs: dict[str, object]):
         return skada.DASVMClassifier(base_estimator=last)
     if not SKADA[key]:
         return SourceOnly()
-    return getattr(skada, SKADA[key])(base_estimator=last, **knobs)
+    return getattr(skada, SKADA[key])(base_estimator=last, **params)
 
 
 class SourceOnly:
@@ -144,13 +144,13 @@ class SourceOnly:
         return self.svc.predict(X)
 
 
-def label_free(library: str, key: str, knobs: dict[str, object], Xs, ys, Xt) -> float:
+def label_free(library: str, key: str, params: dict[str, object], Xs, ys, Xt) -> float:
     """Reverse validation: what was predicted for the target trains the way back to held-out source rows."""
     held = np.random.default_rng(0).random(len(Xs)) < 0.3
-    told = fitted(library, key, knobs, Xs[~held], ys[~held], Xt).predict(Xt)
-    if len(np.unique(told)) < 2:
+    predicted = fitted(library, key, params, Xs[~held], ys[~held], Xt).predict(Xt)
+    if len(np.unique(predicted)) < 2:
         return 0.0
-    back = fitted(library, key, knobs, Xt, told, Xs[held]).predict(Xs[held])
+    back = fitted(library, key, params, Xt, predicted, Xs[held]).predict(Xs[held])
     return float(np.mean([np.mean(back[ys[held] == c] == c) for c in np.unique(ys)]))
 
 

@@ -51,8 +51,8 @@ def ours() -> dict[str, Callable[[], object]]:
         return round(model.fit(X[order], y[order], sample_domain=d[order]).score(Xt, yt), 3)
 
     def words() -> str:
-        told = tm.adapt(Xs, np.where(ys == 1, "yes", "no"), Xt, method="coral").predict(Xt)
-        return f"works, predicts {sorted(set(told))}"
+        predicted = tm.adapt(Xs, np.where(ys == 1, "yes", "no"), Xt, method="coral").predict(Xt)
+        return f"works, predicts {sorted(set(predicted))}"
 
     shuffled = np.random.default_rng(1).permutation(2 * N)
     return {

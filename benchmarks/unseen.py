@@ -25,10 +25,10 @@ sys.path += [str(Path(__file__).parent), str(Path(__file__).parent / "meta")]
 from learning import HARM, Record, expected, gain, taken, verdict
 from packaged import Table, read_pair
 from task import MetaTask
-from verdict import read, run
 
-from transfermap.verdict.foresight import shipped
-from transfermap.verdict.joined import JOINED
+from transfermap.verdict.ensembles import JOINED
+from transfermap.verdict.meta_model import shipped
+from verdict import read, run
 
 _WHEN = "Month Day Year CaptureTime ReleaseTime BandNumber"
 _SMOKED = "amt_weekends amt_weekdays type"
@@ -69,12 +69,12 @@ def show(records: list[Record]) -> None:
     """Task by task, then the means."""
     by, rows, held = shipped(), [], []
     for record in records:
-        told, found = verdict(record, by), expected(record, by)
+        predicted, found = verdict(record, by), expected(record, by)
         best = max(gain(record, row) for row in record["rows"].values())
-        rows.append((taken(record, told), best))
+        rows.append((taken(record, predicted), best))
         seen = {k: gain(record, record["rows"][k]) for k in JOINED if k in found}
         held += [found[k].gain_low <= value <= found[k].gain_high for k, value in seen.items()]
-        print(f"{record['task'][:60]:60} {told.answer:8}{100 * rows[-1][0]:+6.1f} of {100 * best:+.1f}")
+        print(f"{record['task'][:60]:60} {predicted.answer:8}{100 * rows[-1][0]:+6.1f} of {100 * best:+.1f}")
     got, best = np.array(rows).T
     print(f"\n{len(rows)} tasks of {len({r['dataset'] for r in records})} tables, used on {np.sum(got != 0)}")
     print(f"gain {100 * got.mean():+.2f} of {100 * best.mean():+.2f}, harm on {np.sum(got < HARM)}")

@@ -29,15 +29,15 @@ from threadpoolctl import threadpool_limits
 
 sys.path += [str(Path(__file__).parent / "meta")]
 
-from transfermap.data.labels import as_labels
-from transfermap.data.task import Task
-from transfermap.verdict.check import first_look
+from transfermap.data.tables.labels import as_labels
+from transfermap.tasks.task import Task
+from transfermap.verdict.assessment import judge
+from transfermap.verdict.check.check import first_look
 from transfermap.verdict.decide import decide
-from transfermap.verdict.domains import Domains, draw_size, encode
+from transfermap.verdict.encoded import Domains, draw_size, encode
 from transfermap.verdict.evidence import RESAMPLES, Candidate, fit_all, gather, steadiness
-from transfermap.verdict.foresight import Facts, levels, traits
 from transfermap.verdict.investigate import line_up
-from transfermap.verdict.judge import judge
+from transfermap.verdict.meta_model import Facts, levels, traits
 
 LABEL = "label of the task"
 
@@ -78,16 +78,16 @@ def print_nothing(_: str) -> None:
 def judged(candidates: list[Candidate], data: Domains, look: Any, truth: Any) -> dict[str, Any]:
     """The part of a record that comes from the evidence, and the truth beside it."""
     alive = {c.key: c for c in candidates if c.status == "ok" and c.model is not None}
-    told = {key: c.model.predict(data.Xt) for key, c in alive.items()}
+    predicted = {key: c.model.predict(data.Xt) for key, c in alive.items()}
     base, facts, setting = alive["sourceonly"], Facts(look.auc["value"], look.only_shares), look.setting
-    stands, _, learnable, _ = judge(candidates, data, setting, told, RESAMPLES)
+    stands, _, learnable, _ = judge(candidates, data, setting, predicted, RESAMPLES)
     voted = decide(stands, setting, learnable)
     rivals = {key: alive[key] for key in stands}
     rows = {}
     for key, c in ({base.key: base} | rivals).items():
-        changed = float(np.mean(told[key] != told[base.key]))
+        changed = float(np.mean(predicted[key] != predicted[base.key]))
         rows[key] = {
-            "truth": score(truth, told[key], data.kind),
+            "truth": score(truth, predicted[key], data.kind),
             "changed": changed,
             "scores": {name: float(np.mean(values)) for name, values in c.scores.items()},
             "steadiness": steadiness(c),
@@ -104,11 +104,11 @@ def judged(candidates: list[Candidate], data: Domains, look: Any, truth: Any) ->
     }
 
 
-def score(truth: np.ndarray, told: np.ndarray, kind: str) -> float:
+def score(truth: np.ndarray, predicted: np.ndarray, kind: str) -> float:
     """Accuracy, or R2."""
     if kind == "classification":
-        return float(np.mean(truth == told))
-    return float(1 - np.mean((truth - told) ** 2) / np.var(truth))
+        return float(np.mean(truth == predicted))
+    return float(1 - np.mean((truth - predicted) ** 2) / np.var(truth))
 
 
 def gather_all(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The tasks whose rows lie in the data folder: pictures, their features, digits, texts, villages seen from space."""
+"""The tasks whose rows lie in the data folder: images, their features, digits, texts, villages seen from space."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.decomposition import TruncatedSVD
 from task import Array, Loaded, MetaTask, framed, generator, some_pairs
 
 from transfermap.bench.datasets import load_task
-from transfermap.bench.pictures import shrink
+from transfermap.bench.image_data import shrink
 
 LIMIT = 2000
 TOPICS = 100
@@ -108,7 +108,7 @@ _COUNTRIES = ("ethiopia", "malawi", "nigeria", "tanzania", "uganda")
 
 def _villages(data_dir: Path) -> Iterator[MetaTask]:
     """From country to country, the wealth of villages: as a number, and as the third of its country it lies in."""
-    # within Ethiopia the pictures do not tell wealth as a number (tasks.py --check)
+    # within Ethiopia the images do not tell wealth as a number (tasks.py --check)
     for classes, label, sources in ((0, "wealth", _COUNTRIES[1:]), (3, "third", _COUNTRIES)):
         for pair in some_pairs(_COUNTRIES, 6, f"poverty_lsms {label}", sources):
             read = partial(_village_pair, data_dir, label, *pair)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
+from transfermap.messages import Note
 from transfermap.verdict.decide import Setting, Standing, Verdict, decide
-from transfermap.verdict.foresight import REACH, Foreseen, Foresight, Gains, Line
-from transfermap.verdict.joined import JOINED
-from transfermap.words import Note
+from transfermap.verdict.ensembles import JOINED
+from transfermap.verdict.meta_model import REACH, Foreseen, Foresight, Gains, Line
 
 Record = dict[str, Any]
 PENALTY = 0.1
@@ -102,8 +102,8 @@ def calibrated(records: list[Record]) -> Foresight:
     level = replace(found.level, spread=covering(lambda s: np.abs(apart) <= REACH * s))
     real = [(by, r) for by, r in blind if r["sort"] == "real"]
     for least in LEASTS:
-        told = [(verdict(r, lent(by, gains, level, least)), r) for by, r in real]
-        if np.mean([taken(r, v) < HARM for v, r in told]) <= MOST_HARM:
+        predicted = [(verdict(r, lent(by, gains, level, least)), r) for by, r in real]
+        if np.mean([taken(r, v) < HARM for v, r in predicted]) <= MOST_HARM:
             break
     return replace(found, gains=gains, level=level, least=least)
 
@@ -112,10 +112,10 @@ def dressed(drawn: Line, key: str, blind: list[tuple[Foresight, Record]]) -> Gai
     """A line with the spread and the sharpness that such lines had on data sets which they did not see."""
     some = [(by.gains[key].line, r) for by, r in blind if key in r["rows"] and r["rows"][key]["changed"] > 0]
     changed, n = np.array([[r["rows"][key]["changed"], r["n_target"]] for _, r in some]).T
-    told = changed * np.array([by.at(plain(r, key)) for by, r in some])
+    predicted = changed * np.array([by.at(plain(r, key)) for by, r in some])
     came = np.array([gain(r, r["rows"][key]) for _, r in some])
-    spread = covering(lambda s: np.abs(came - told) <= REACH * np.hypot(changed * s, np.sqrt(changed / n)))
-    steps = told / np.hypot(changed * spread, np.sqrt(changed / n))
+    spread = covering(lambda s: np.abs(came - predicted) <= REACH * np.hypot(changed * s, np.sqrt(changed / n)))
+    steps = predicted / np.hypot(changed * spread, np.sqrt(changed / n))
     sharpness = float(max(SHARPNESS, key=lambda k: likelihood(norm.cdf(k * steps), came > 0)))
     return Gains(replace(drawn, spread=spread), sharpness)
 
@@ -157,9 +157,9 @@ def verdict(record: Record, by: Foresight) -> Verdict:
     return decide(stands, setting, record["learnable"], foreseen=foreseen, least=by.least)
 
 
-def taken(record: Record, told: Verdict) -> float:
+def taken(record: Record, predicted: Verdict) -> float:
     """What following a verdict gains."""
-    return gain(record, record["rows"][told.method]) if told.answer == "use" else 0.0
+    return gain(record, record["rows"][predicted.method]) if predicted.answer == "use" else 0.0
 
 
 def learn(records: list[Record], path: Path) -> None:

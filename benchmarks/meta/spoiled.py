@@ -17,7 +17,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import normalized_mutual_info_score
 from task import NO_MOVING, STAY, Array, Loaded, MetaTask, generator
 
-from transfermap.data.encoder import TableEncoder
+from transfermap.data.encode.encoder import TableEncoder
 
 EACH = 4
 THINNEST = 0.15

@@ -25,7 +25,7 @@ from spoiled import spoiled_tasks
 from task import Loaded, MetaTask
 
 from transfermap.bench.datasets import data_folder
-from transfermap.data.encoder import TableEncoder
+from transfermap.data.encode.encoder import TableEncoder
 
 LEAST = {"classification": 0.03, "regression": 0.1}
 

@@ -10,8 +10,8 @@ import numpy as np
 from learning import HARM, Record, calibrated, expected, gain, left_out, means, taken, verdict
 
 from transfermap.verdict.decide import Verdict
-from transfermap.verdict.foresight import GAINS, LEVELS, Foresight
-from transfermap.verdict.joined import JOINED
+from transfermap.verdict.ensembles import JOINED
+from transfermap.verdict.meta_model import GAINS, LEVELS, Foresight
 
 Judged = list[tuple[Record, Foresight]]
 
@@ -57,10 +57,10 @@ def chosen_by(record: Record, validator: str) -> dict[str, Any]:
 
 def harm(real: Judged) -> Iterator[str]:
     """How often a recommendation costs more than a point, and the worst."""
-    told = [(r, verdict(r, by)) for r, by in real]
-    used = [(r, v) for r, v in told if v.answer == "use"]
-    bad = [(r, v) for r, v in told if taken(r, v) < HARM]
-    yield f"\nused on {len(used)} of {len(told)}; harm on {len(bad)} ({len(bad) / len(told):.1%})"
+    predicted = [(r, verdict(r, by)) for r, by in real]
+    used = [(r, v) for r, v in predicted if v.answer == "use"]
+    bad = [(r, v) for r, v in predicted if taken(r, v) < HARM]
+    yield f"\nused on {len(used)} of {len(predicted)}; harm on {len(bad)} ({len(bad) / len(predicted):.1%})"
     if used:
         yield f"of those used, {means(taken(r, v) > 0 for r, v in used):.0f}% gain"
     for r, v in sorted(bad, key=lambda pair: taken(*pair)):
@@ -73,8 +73,8 @@ def must_not(judged: Judged) -> Iterator[str]:
     yield f"\nmust-not tasks: stay or can't tell on {means(v.answer != 'use' for _, v in stays):.0f}% of {len(stays)}"
     for sort in sorted({r["sort"] for r, _ in stays}):
         own = [(r, v) for r, v in stays if r["sort"] == sort]
-        told = "; ".join(f"{v.method} {100 * taken(r, v):+.1f}" for r, v in own if v.answer == "use")
-        yield f"  {sort:26}{sum(v.answer != 'use' for _, v in own)} of {len(own)}  {told}"
+        predicted = "; ".join(f"{v.method} {100 * taken(r, v):+.1f}" for r, v in own if v.answer == "use")
+        yield f"  {sort:26}{sum(v.answer != 'use' for _, v in own)} of {len(own)}  {predicted}"
 
 
 def drift(judged: Judged) -> Iterator[str]:

@@ -6,7 +6,7 @@ Full protocol, tasks in capitals: all labelled training rows of the source, all 
 labels, scored on the target's test rows. Small protocol, "mu" and "um": the 2,000 rows of MNIST and 1,800 of USPS of
 the JDA paper, scored on the target rows that were seen without labels. "MN" goes from MNIST, grey as three equal
 colours, to MNIST-M, of which there are 3,000 test rows only: they are learned from without labels and scored on.
-Pictures are brought to 28 x 28 points; values lie in [-1, 1]. The optimiser is ours (AdamW, rate 0.001 annealed over
+Images are brought to 28 x 28 points; values lie in [-1, 1]. The optimiser is ours (AdamW, rate 0.001 annealed over
 the run), the same for all methods but MCD, which has its paper's (Adam, 0.0002, constant) and its paper's net;
 "erm-mcd" is source-only trained that way. ``--batch`` rows of each domain and ``--steps`` are the same for all. The
 peers' re-runs take 50,000 steps of 128 rows. Records are appended; what is there already is not run again. At the end:
@@ -29,8 +29,8 @@ import numpy as np
 import torch
 
 from transfermap.card import find
-from transfermap.deep.nets import build
-from transfermap.deep.shells import DeepClassifier
+from transfermap.deep.estimators import DeepClassifier
+from transfermap.deep.nets.small import build
 
 METHODS = ("erm", "dann", "dan", "jan", "deepcoral", "adda", "cdan", "daan", "mcd", "mdd", "mcc")
 # at the rate of the others MCD's heads never agree on the target
@@ -39,8 +39,8 @@ RECIPES = {"mcd": _MCD, "erm-mcd": _MCD}
 Rows = tuple[torch.Tensor, torch.Tensor]
 
 
-def pictures(X: np.ndarray) -> torch.Tensor:
-    """Rows of 784 grey values, or 3 x 784 colours, in [-1, 1], from pictures of any size with values from 0 to 1."""
+def images(X: np.ndarray) -> torch.Tensor:
+    """Rows of 784 grey values, or 3 x 784 colours, in [-1, 1], from images of any size with values from 0 to 1."""
     x = torch.as_tensor(X, dtype=torch.float32)
     x = x.permute(0, 3, 1, 2) if x.ndim == 4 else x[:, None]
     if x.shape[-1] != 28:
@@ -49,14 +49,14 @@ def pictures(X: np.ndarray) -> torch.Tensor:
 
 
 def load(folder: Path, domain: str, part: str) -> Rows:
-    """Pictures and labels of "M" or "U", "train" or "test"."""
+    """Images and labels of "M" or "U", "train" or "test"."""
     if domain == "M":
         with np.load(folder / "digits" / f"mnist_{part}.npz") as file:
             X, y = (file[key] for key in sorted(file, key=lambda k: -file[k].ndim))
-        return pictures(X / 255.0), torch.as_tensor(y, dtype=torch.int64)
+        return images(X / 255.0), torch.as_tensor(y, dtype=torch.int64)
     with h5py.File(folder / "digits" / "usps.h5") as file:
         X, y = file[part]["data"][:], file[part]["target"][:]
-    return pictures(X.reshape(-1, 16, 16)), torch.as_tensor(y, dtype=torch.int64)
+    return images(X.reshape(-1, 16, 16)), torch.as_tensor(y, dtype=torch.int64)
 
 
 def small(folder: Path, domain: str) -> Rows:
@@ -64,7 +64,7 @@ def small(folder: Path, domain: str) -> Rows:
     with h5py.File(folder / "digits" / "MNIST_vs_USPS.mat") as file:
         side = "s" if domain == "m" else "t"
         X, y = np.array(file[f"X{side}"]), np.array(file[f"Y{side}"]).ravel()
-    return pictures(X.reshape(-1, 16, 16) / X.max()), torch.as_tensor(y - y.min(), dtype=torch.int64)
+    return images(X.reshape(-1, 16, 16) / X.max()), torch.as_tensor(y - y.min(), dtype=torch.int64)
 
 
 def tables(folder: Path, task: str) -> tuple[Rows, torch.Tensor, Rows]:
@@ -73,7 +73,7 @@ def tables(folder: Path, task: str) -> tuple[Rows, torch.Tensor, Rows]:
         X, y = load(folder, "M", "train")
         with np.load(folder / "digits" / "mnistm_test_first3000.npz") as file:
             Xt, yt = (file[key] for key in sorted(file, key=lambda k: -file[k].ndim)[:2])
-        target = pictures(Xt / 255.0), torch.as_tensor(yt, dtype=torch.int64)
+        target = images(Xt / 255.0), torch.as_tensor(yt, dtype=torch.int64)
         return (X.repeat(1, 3), y), target[0], target
     if task.islower():
         target = small(folder, task[1])

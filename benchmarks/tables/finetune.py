@@ -1,8 +1,8 @@
-"""Fine-tuning by few labels: random weights, probe, freezing, all, LoRA, LP-FT on pictures and sentences.
+"""Fine-tuning by few labels: random weights, probe, freezing, all, LoRA, LP-FT on images and sentences.
 
     python benchmarks/tables/finetune.py DATA_FOLDER --sets caltech10 MR --counts 5 10 --seeds 0 1 2 -o finetune.jsonl
 
-Pictures: Office+Caltech10, 10 classes, EfficientNet-Lite0. Sentences: movie reviews (MR, 2 classes) and questions
+Images: Office+Caltech10, 10 classes, EfficientNet-Lite0. Sentences: movie reviews (MR, 2 classes) and questions
 (QC, 6 classes), all-MiniLM-L6-v2. ``--counts`` labels a class are drawn by the seed, smaller draws being parts of
 larger ones; all are scored on the same rows, kept aside by the seed 0 (QC: its own test rows). Nothing is chosen by
 those rows: every recipe runs at its usual settings for ``--steps`` steps, and its last state is scored. Records are
@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from transfermap.data.labelled import read_items
-from transfermap.deep.backbones import Backbone, backbone
-from transfermap.deep.finetune import at_side, finetune, rows_of
-from transfermap.deep.tuningstudy import first_of_each, scores_of
+from transfermap.deep.pretrained.backbones import Backbone, backbone
+from transfermap.finetuning.curves import first_of_each, scores_of
+from transfermap.finetuning.finetune import at_side, finetune, rows_of
+from transfermap.tasks.items import read_items
 
 # how a way is called in the records: what it is for finetune
 WAYS: dict[str, dict[str, Any]] = {
@@ -40,7 +40,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "wise": {"recipe": "wise"},
     "soup": {"recipe": "soup"},
 }
-PICTURES = ("amazon", "caltech10", "webcam")
+IMAGES = ("amazon", "caltech10", "webcam")
 _SENTENCES = {"MR": "rt-polarity.all", "CR": "custrev.all", "QC": "TREC.train.all"}
 # of the stages that have weights, the last so many are open where the upper ones are
 _OPEN = 2
@@ -56,7 +56,7 @@ def sentences(path: Path) -> Rows:
 
 def load(folder: Path, name: str, held: int) -> tuple[Rows, Rows]:
     """Rows to learn from and rows to be scored on: at most ``held`` of these, spread over the classes."""
-    if name in PICTURES:
+    if name in IMAGES:
         found = read_items(folder / "office_caltech10" / "images_160" / name)
         assert found.labels is not None
         items, y = found.items, found.labels
@@ -71,7 +71,7 @@ def load(folder: Path, name: str, held: int) -> tuple[Rows, Rows]:
 
 def net_for(name: str, side: int) -> Backbone:
     """The backbone of a data set."""
-    if name in PICTURES:
+    if name in IMAGES:
         return at_side(backbone("efficientnet-lite0"), side)
     return backbone("all-minilm-l6-v2")
 
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--sets", nargs="+", default=["caltech10", "amazon", "MR", "QC"])
     parser.add_argument("--ways", nargs="+", default=["scratch", "probe", "upper", "full", "lora", "lpft"])
-    parser.add_argument("--counts", type=int, nargs="+", help="5 10 20 50 for pictures, 10 50 200 for sentences")
+    parser.add_argument("--counts", type=int, nargs="+", help="5 10 20 50 for images, 10 50 200 for sentences")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=None)
     parser.add_argument("--batch", type=int, default=32)
@@ -103,7 +103,7 @@ def run_set(name: str, arguments: argparse.Namespace, done: list[dict[str, Any]]
     plan = {"set": name, "steps": arguments.steps, "batch": arguments.batch, "side": net.side, "held": len(held[1])}
     known = {key_of(record) for record in done}
     for seed in arguments.seeds:
-        for count in arguments.counts or ([5, 10, 20, 50] if name in PICTURES else [10, 50, 200]):
+        for count in arguments.counts or ([5, 10, 20, 50] if name in IMAGES else [10, 50, 200]):
             some = first_of_each(learnt[1], count, seed)
             part = (learnt[0][some], learnt[1][some])
             rows = rows_of(net, part[0].tolist())

@@ -1,11 +1,11 @@
-"""PACS and Office+Caltech10 from folders of pictures: source-only, shallow and deep methods on one net's features.
+"""PACS and Office+Caltech10 from folders of images: source-only, shallow and deep methods on one net's features.
 
     python benchmarks/tables/folders.py DATA_FOLDER --tasks pacs/photo/sketch --seeds 0 1 2 -o folders.jsonl
 
-A task is a collection, a source and a target. Pictures are seen through ``--backbone`` as the command line sees them
-(:func:`transfermap.deep.picturetask.picture_task`), and the table goes through the same encoder; features are cached,
+A task is a collection, a source and a target. Images are seen through ``--backbone`` as the command line sees them
+(:func:`transfermap.tasks.images.image_task`), and the table goes through the same encoder; features are cached,
 their time is on record as "looking". Source-only, the shallow methods and, on the same features, the deep methods with
-the papers' bottleneck (one layer of 256, a linear head) are scored on the target's pictures, whose classes nothing but
+the papers' bottleneck (one layer of 256, a linear head) are scored on the target's images, whose classes nothing but
 the score has seen. Deterministic methods run once; the others once a seed. Nothing is chosen by target labels:
 optimiser and steps are the same for all deep methods. Records are appended; what is there already is not run again.
 
@@ -28,11 +28,11 @@ from torch import nn
 
 from transfermap.adapted import Adapted
 from transfermap.card import find
-from transfermap.data.picturefiles import find_pictures
-from transfermap.data.task import Task
-from transfermap.deep.picturetask import picture_task
-from transfermap.deep.shells import DeepClassifier
-from transfermap.verdict.domains import encode
+from transfermap.data.images.image_files import find_images
+from transfermap.deep.estimators import DeepClassifier
+from transfermap.tasks.images import image_task
+from transfermap.tasks.task import Task
+from transfermap.verdict.encoded import encode
 
 COLLECTIONS = {
     "pacs": ("pacs", ("photo", "sketch", "art_painting", "cartoon")),
@@ -53,8 +53,8 @@ def load(folder: Path, name: str, net: str) -> tuple[Task, np.ndarray]:
     """The task, and the target's classes, which only the score sees."""
     collection, source, target = name.split("/")
     root = folder / COLLECTIONS[collection][0]
-    task = picture_task([root / source], root / target, net=net)
-    classes = find_pictures(root / target).table.set_index("file")["class"]
+    task = image_task([root / source], root / target, net=net)
+    classes = find_images(root / target).table.set_index("file")["class"]
     return task, classes.loc[list(task.sight.target)].to_numpy()
 
 
@@ -85,9 +85,9 @@ def run(folder: Path, name: str, wanted: list[tuple[str, int]], net: str, steps:
     for key, seed in wanted:
         began = time.time()
         model = model_for(key, seed, X.shape[1], len(data.classes), steps)
-        told = model.fit(X, y, sample_domain=domain).predict(X[rows[0] :])
+        predicted = model.fit(X, y, sample_domain=domain).predict(X[rows[0] :])
         record = {"task": name, "method": key, "seed": seed, "backbone": net, "steps": steps}
-        record |= {"accuracy": round(float(np.mean(told == truth)), 4), "rows": rows}
+        record |= {"accuracy": round(float(np.mean(predicted == truth)), 4), "rows": rows}
         record |= {"seconds": round(time.time() - began, 1), "looking": round(looking, 1)}
         print(record, flush=True)
         yield record

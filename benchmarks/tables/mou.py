@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from transfermap.deep.layerstudy import Pair, Recipe, Texts, choices, drawn, study
-from transfermap.deep.layertable import answer, summary
-from transfermap.deep.wordnets import glove_there
+from transfermap.studies.layer_table import answer, summary
+from transfermap.studies.layer_transfer import Pair, Recipe, Texts, choices, drawn, study
+from transfermap.studies.word_nets import glove_there
 
 SOURCE, TASKS = "rt-polarity.all", {"CR": ("custrev.all", 200), "QC": ("TREC.train.all", 300)}
 
@@ -96,8 +96,8 @@ def show(records: list[dict[str, Any]], plot: Path | None) -> None:
         for name, value, met in bars(tables):
             print(f"{name}: {value:+.1f} {'met' if met else 'MISSED'}")
     if plot is not None:
-        from transfermap.report.benchplot import save_figure
-        from transfermap.report.layerstudyview import layer_study_plot
+        from transfermap.report.console.layer_study import layer_study_plot
+        from transfermap.report.plots.bench_plot import save_figure
 
         save_figure(layer_study_plot(tables), plot)
 

@@ -4,9 +4,10 @@
     python benchmarks/tables/partial.py DATA_FOLDER --digits -o partial-digits.jsonl
 
 Office + Caltech-10, twelve tasks: the papers' net on the features of a frozen backbone, as they come out of it, for
-every method, source-only and DANN among them. It is a linear bottleneck of 256 and a linear head; critics have two
-hidden layers of 1024. SGD with Nesterov momentum 0.9, decay 0.0005, rate 0.01 (the papers' for new layers), annealed;
-36 rows of each domain a step. The papers move the backbone too, at a tenth of that rate, for 10,000 steps or more.
+every method, source-only and DANN among them. It is a linear bottleneck of 256 and a linear head; discriminators have
+two hidden layers of 1024. SGD with Nesterov momentum 0.9, decay 0.0005, rate 0.01 (the papers' for new layers),
+annealed; 36 rows of each domain a step. The papers move the backbone too, at a tenth of that rate, for 10,000 steps or
+more.
 
 Digits: the JDA paper's 2,000 rows of MNIST, and those of its 1,800 of USPS that are of the first five classes; LeNet
 and the optimiser of ``digits.py``, 64 rows of each domain a step.
@@ -33,7 +34,7 @@ from torch import nn
 
 from transfermap.bench.datasets import load_task
 from transfermap.card import find
-from transfermap.deep.shells import DeepClassifier
+from transfermap.deep.estimators import DeepClassifier
 
 DOMAINS = ("amazon", "caltech10", "dslr", "webcam")
 PRESENT, CODE, CRITIC = 5, 256, 1024

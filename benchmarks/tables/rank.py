@@ -2,7 +2,7 @@
 
     python benchmarks/tables/rank.py DATA_FOLDER --sets caltech10 amazon MR -o rank.jsonl
 
-Models of a set of pictures: each backbone at hand, on pictures of several sizes, and the same nets with random
+Models of a set of images: each backbone at hand, on images of several sizes, and the same nets with random
 weights; of a set of sentences: the encoder cut after each of its layers, and with random weights. Scores are taken on
 ``--count`` labels a class; the truth is the accuracy on rows kept aside of a probe on the same labels and, with
 ``--steps`` above 0, of LP-FT with the upper stages open. Records (one a set and model) are appended; what is there is
@@ -23,13 +23,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import weightedtau
 
-from transfermap.deep.backbones import Backbone, at_hand, backbone, chain
-from transfermap.deep.finetune import at_side, finetune, forgotten
-from transfermap.deep.modelrank import rank_models
-from transfermap.deep.tuningstudy import first_of_each, scores_of
+from transfermap.deep.pretrained.backbones import Backbone, at_hand, backbone, chain
+from transfermap.finetuning.curves import first_of_each, scores_of
+from transfermap.finetuning.finetune import at_side, finetune, forgotten
+from transfermap.finetuning.ranking import rank_models
 
 sys.path.insert(0, str(Path(__file__).parent))
-from finetune import PICTURES, load
+from finetune import IMAGES, load
 
 SIDES = (224, 128, 96, 64, 40)
 SCORES = ("log_me", "h_score", "trans_rate", "neighbours", "probe")
@@ -37,10 +37,10 @@ SCORES = ("log_me", "h_score", "trans_rate", "neighbours", "probe")
 
 def models(name: str) -> Iterator[Backbone]:
     """The candidates for a data set, each called by what sets it apart."""
-    for key in at_hand("pictures" if name in PICTURES else "text"):
+    for key in at_hand("images" if name in IMAGES else "text"):
         net = backbone(key)
         for one in (net, forgotten(net)):
-            yield from _sizes(one) if name in PICTURES else _depths(one)
+            yield from _sizes(one) if name in IMAGES else _depths(one)
 
 
 def _sizes(net: Backbone) -> Iterator[Backbone]:

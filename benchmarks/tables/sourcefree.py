@@ -2,8 +2,8 @@
 
     python benchmarks/tables/sourcefree.py DATA_FOLDER -o sourcefree.jsonl
 
-A small convolutional net with batch normalisation learns 10,000 clean pictures of 14 x 14 points (means of 2 x 2) for
-2,000 steps of 64; then it is adapted, without them, to 2,000 test pictures under a shift, and scored on these. Shifts:
+A small convolutional net with batch normalisation learns 10,000 clean images of 14 x 14 points (means of 2 x 2) for
+2,000 steps of 64; then it is adapted, without them, to 2,000 test images under a shift, and scored on these. Shifts:
 "clean" (none); "contrast", 0.3 of the contrast on a lighter ground; "noise", normal of spread 0.5, cut off at black and
 white, and "unclipped", not cut off; "rotation", 35 degrees. All methods are at their defaults and begin with the same
 net. "tent20" is TENT for 20 passes, under the guard and, as "unguarded", without it. Records are appended; what is
@@ -25,9 +25,9 @@ from scipy.special import entr
 from torch import nn
 
 from transfermap.card import find
-from transfermap.deep import sourcefree
-from transfermap.deep.shells import DeepClassifier
-from transfermap.deep.sourcefree import adapted
+from transfermap.deep import source_free as sourcefree
+from transfermap.deep.estimators import DeepClassifier
+from transfermap.deep.source_free import adapted
 from transfermap.methods.baseline.erm import ERM
 
 SIDE, TRAIN, TARGET = 14, 10_000, 2_000
@@ -60,7 +60,7 @@ def net() -> nn.ModuleDict:
     return nn.ModuleDict({"features": features, "head": nn.Linear(64, 10)})
 
 
-def pictures(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
+def images(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Grey values in [0, 1], (n, 14, 14), and labels."""
     with np.load(folder / "digits" / f"mnist_{part}.npz") as file:
         X, y = (file[key] for key in sorted(file, key=lambda k: -file[k].ndim))
@@ -68,7 +68,7 @@ def pictures(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def shifted(X: np.ndarray, shift: str, seed: int) -> np.ndarray:
-    """Pictures under a shift, as rows."""
+    """Images under a shift, as rows."""
     if shift == "contrast":
         X = 0.3 * X + 0.4
     elif shift in ("noise", "unclipped"):
@@ -89,12 +89,12 @@ def trained(X: np.ndarray, y: np.ndarray, seed: int, steps: int) -> DeepClassifi
 
 def tried(model: DeepClassifier, name: str, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     """One method on one shift."""
-    key, knobs = METHODS[name]
+    key, params = METHODS[name]
     began, least = time.time(), (sourcefree.LEAST, sourcefree.LEFT)
     try:
         if name == "unguarded":
             sourcefree.LEAST = sourcefree.LEFT = 0.0
-        after = adapted(model, find(key)(**knobs), X)
+        after = adapted(model, find(key)(**params), X)
     finally:
         sourcefree.LEAST, sourcefree.LEFT = least
     P = after.predict_proba(X)
@@ -115,28 +115,28 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, default=Path("sourcefree.jsonl"))
-    told = parser.parse_args()
-    torch.set_num_threads(told.threads)
-    done = [json.loads(x) for x in told.output.read_text("utf8").splitlines()] if told.output.exists() else []
-    (Xs, ys), (Xt, yt) = pictures(told.data, "train"), pictures(told.data, "test")
-    for seed in told.seeds:
+    predicted = parser.parse_args()
+    torch.set_num_threads(predicted.threads)
+    done = [json.loads(x) for x in predicted.output.read_text("utf8").splitlines()] if predicted.output.exists() else []
+    (Xs, ys), (Xt, yt) = images(predicted.data, "train"), images(predicted.data, "test")
+    for seed in predicted.seeds:
         s, t = (np.random.default_rng([seed, len(X)]).permutation(len(X)) for X in (Xs, Xt))
         s, t = s[:TRAIN], t[:TARGET]
         model = None
-        for shift in told.shifts:
+        for shift in predicted.shifts:
             known = {(r["shift"], r["method"], r["seed"], r["steps"]) for r in done}
-            left = [m for m in ("source", *told.methods) if (shift, m, seed, told.steps) not in known]
+            left = [m for m in ("source", *predicted.methods) if (shift, m, seed, predicted.steps) not in known]
             if left and model is None:
-                model = trained(shifted(Xs[s], "clean", seed), ys[s], seed, told.steps)
+                model = trained(shifted(Xs[s], "clean", seed), ys[s], seed, predicted.steps)
             for name in left:
                 X, y = shifted(Xt[t], shift, seed), yt[t]
                 found = {"accuracy": model.score(X, y)} if name == "source" else tried(model, name, X, y)
-                record = {"shift": shift, "method": name, "seed": seed, "steps": told.steps} | found
-                with told.output.open("a", encoding="utf8") as file:
+                record = {"shift": shift, "method": name, "seed": seed, "steps": predicted.steps} | found
+                with predicted.output.open("a", encoding="utf8") as file:
                     file.write(json.dumps(record) + "\n")
                 done.append(record)
                 print(record, flush=True)
-    show([r for r in done if r["steps"] == told.steps])
+    show([r for r in done if r["steps"] == predicted.steps])
 
 
 def show(records: list[dict[str, Any]]) -> None:

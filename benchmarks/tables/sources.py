@@ -4,10 +4,10 @@
     python benchmarks/tables/sources.py DATA_FOLDER -o sources.jsonl
 
 All real tasks of the meta-benchmark that share a target with others. Predicted is what ``check`` says of a source where
-there are several (:func:`transfermap.measure.sources.rank_sources`), which sees no target label; real is what
-source-only then scores on the target (accuracy, or R2). Told are how often of two sources the better one stands higher,
-and what the first of each list scores, beside the mean of its list (choosing blindly) and the best. Records are
-appended; what is there already is not run again.
+there are several (:func:`transfermap.measure.transferability.source_ranking.rank_sources`), which sees no target label;
+real is what source-only then scores on the target (accuracy, or R2). Told are how often of two sources the better one
+stands higher, and what the first of each list scores, beside the mean of its list (choosing blindly) and the best.
+Records are appended; what is there already is not run again.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ import pandas as pd
 sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "meta")]
 
 from task import MetaTask
-from tasks import all_tasks
-from verdict import given_by, score
 
-from transfermap.data.labels import as_labels
-from transfermap.measure.sources import rank_sources
-from transfermap.verdict.domains import encode, sample
+from tasks import all_tasks
+from transfermap.data.tables.labels import as_labels
+from transfermap.measure.transferability.source_ranking import rank_sources
+from transfermap.verdict.encoded import encode, sample
 from transfermap.verdict.estimators import estimator
+from verdict import given_by, score
 
 
 def groups(folder: Path) -> dict[str, list[MetaTask]]:
@@ -51,9 +51,9 @@ def one(task: MetaTask) -> dict[str, object]:
     regression = data.kind == "regression"
     Xt = sample(data.Xt, 1)
     (found,) = rank_sources(data.Xs, data.ys, np.zeros(len(data.Xs), dtype=int), Xt, regression)
-    told = estimator(None, data.kind, 0).fit(data.Xs, data.ys).predict(data.Xt)
+    predicted = estimator(None, data.kind, 0).fit(data.Xs, data.ys).predict(data.Xt)
     truth = as_labels(pd.Series(loaded.truth), given.kind, given.label_style)
-    real = score(truth, told, data.kind)
+    real = score(truth, predicted, data.kind)
     return {"kind": data.kind, "predicted": found.useful.value, "quality": found.quality.value, "real": real}
 
 

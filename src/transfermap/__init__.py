@@ -15,24 +15,24 @@ from transfermap._version import __version__
 if TYPE_CHECKING:
     from transfermap.adapted import Adapted
     from transfermap.card import find
-    from transfermap.data.task import Task
-    from transfermap.io import load, save
-    from transfermap.run import Run, adapt, load_run
-    from transfermap.verdict.advise import Situation, advise
-    from transfermap.verdict.check import check
+    from transfermap.runs.model_file import load, save
+    from transfermap.runs.run import Run, adapt, load_run
+    from transfermap.tasks.task import Task
+    from transfermap.verdict.advise.advise import Situation, advise
+    from transfermap.verdict.check.check import check
 
 _WHERE = {
-    "adapt": "transfermap.run",
-    "advise": "transfermap.verdict.advise",
-    "check": "transfermap.verdict.check",
+    "adapt": "transfermap.runs.run",
+    "advise": "transfermap.verdict.advise.advise",
+    "check": "transfermap.verdict.check.check",
     "find": "transfermap.card",
-    "load": "transfermap.io",
-    "load_run": "transfermap.run",
-    "save": "transfermap.io",
+    "load": "transfermap.runs.model_file",
+    "load_run": "transfermap.runs.run",
+    "save": "transfermap.runs.model_file",
     "Adapted": "transfermap.adapted",
-    "Run": "transfermap.run",
-    "Situation": "transfermap.verdict.advise",
-    "Task": "transfermap.data.task",
+    "Run": "transfermap.runs.run",
+    "Situation": "transfermap.verdict.advise.advise",
+    "Task": "transfermap.tasks.task",
 }
 
 __all__ = [

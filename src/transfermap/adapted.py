@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 
-from transfermap.card import check_knobs
+from transfermap.card import check_params
 from transfermap.roles import Learner, _score, check_estimator_suits, check_method
 from transfermap.split import Array, Split, known_columns, split, stacked
 
@@ -97,7 +97,7 @@ class Adapted(MetaEstimatorMixin, BaseEstimator):
         rows = split(self, X, y, sample_domain, self.adapter.target_labels)
         check_estimator_suits(self.adapter, self.estimator, rows.ys)
         self.adapter_ = clone(self.adapter)
-        check_knobs(self.adapter_)
+        check_params(self.adapter_)
         self.adapter_.n_features_in_ = rows.Xs.shape[1]
         self.estimator_ = self._train(rows)
         return self

@@ -86,33 +86,33 @@ class Card:
     family: str = ""
 
 
-def knob(
-    default: Any,
+def param(
     *,
+    default: Any,
     low: float | None = None,
     above: float | None = None,
     high: float | None = None,
     choices: tuple[Any, ...] = (),
     none: bool = False,
 ) -> Any:
-    """A hyper-parameter with its bounds, where it is declared: ``reg: float = knob(1.0, low=0)``.
+    """A hyper-parameter with its bounds, where it is declared: ``reg: float = param(default=1.0, low=0)``.
 
     ``low`` and ``high`` are allowed values themselves, ``above`` is not; ``none`` allows None beside them. Checked in
-    ``fit``, for all methods, by :func:`check_knobs`.
+    ``fit``, for all methods, by :func:`check_params`.
     """
     bounds = {"low": low, "above": above, "high": high, "choices": choices, "none": none}
     return field(default=default, metadata=bounds)
 
 
-def check_knobs(est: Any) -> None:
+def check_params(est: Any) -> None:
     """Refuse a hyper-parameter out of its bounds with a sentence that names it, what was expected and what came."""
     for f in fields(est):
         value = getattr(est, f.name)
         if not (f.metadata.get("none") and value is None):
-            _check_knob(type(est).__name__, f.name, value, **f.metadata)
+            _check_param(type(est).__name__, f.name, value, **f.metadata)
 
 
-def _check_knob(
+def _check_param(
     owner: str,
     name: str,
     value: Any,
@@ -137,7 +137,7 @@ def _check_knob(
         raise ValueError(f"{owner}: {name} must be {wanted}{' or None' if none else ''}; got {value!r}")
 
 
-@dataclass_transform(eq_default=False, kw_only_default=True, field_specifiers=(knob,))
+@dataclass_transform(eq_default=False, kw_only_default=True, field_specifiers=(param,))
 def method(card: Card) -> Any:
     """Make the class a dataclass of hyper-parameters and give it its card; its file's place is its place on the map."""
 

@@ -20,12 +20,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import has_fit_parameter
 
-from transfermap.card import Card, check_knobs
+from transfermap.card import Card, check_params
 from transfermap.split import Array, Split, domain_numbers, known_columns, split, stacked
 
 
 class _Method(BaseEstimator):
-    """What every classical method has: a card, knobs that are checked, and tags.
+    """What every classical method has: a card, params that are checked, and tags.
 
     ``labels_needed``: it reads the source's labels; ``target_labels``: also the target's, where some are known.
     """
@@ -47,7 +47,7 @@ class _Method(BaseEstimator):
         return tags
 
     def _rows(self, X: Any, y: Any, sample_domain: Any) -> Split:
-        check_knobs(self)
+        check_params(self)
         if y is None and self.labels_needed:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         rows = split(self, X, y if self.labels_needed else None, sample_domain, self.target_labels)
@@ -180,7 +180,7 @@ class Learner(_Method):
 
     ``rows`` is a :class:`~transfermap.split.Split`. ``_scores`` gives (n, n_classes), in the order of ``classes_``,
     such that their softmax is the classes' probability as far as the method knows it (logarithms of probabilities will
-    do); for numbers it gives the predictions (n,). A learner that trains an estimator of the caller's has a knob
+    do); for numbers it gives the predictions (n,). A learner that trains an estimator of the caller's has a param
     ``estimator``, whose kind is then its own; one without it is a classifier.
     """
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from sourcefree import BATCHED, changed, engine, rows
+from source_free_case import BATCHED, changed, engine, rows
 
 from transfermap.methods.source_free.batchnorm import BatchNorm
 

@@ -35,8 +35,8 @@ def printed(mu, rounds, guess=None):
     return Z, guess
 
 
-def ours(mu, rounds, **knobs):
-    bda = BDA(mu=mu, n_components=3, kernel="primal", reg=0.5, max_iter=rounds, **knobs)
+def ours(mu, rounds, **params):
+    bda = BDA(mu=mu, n_components=3, kernel="primal", reg=0.5, max_iter=rounds, **params)
     return bda.fit_transform(X, y, sample_domain=d), bda
 
 
@@ -61,12 +61,12 @@ def test_it_may_start_from_the_nearest_source_rows():
 
 @pytest.mark.parametrize("kernel", ["rbf", "linear", "primal"])
 def test_one_half_is_jda_and_zero_is_tca(kernel):
-    knobs = {"kernel": kernel, "n_components": 3, "reg": 0.5}
-    half, jda = (m.fit_transform(X, y, sample_domain=d) for m in (BDA(mu=0.5, **knobs), JDA(**knobs)))
+    params = {"kernel": kernel, "n_components": 3, "reg": 0.5}
+    half, jda = (m.fit_transform(X, y, sample_domain=d) for m in (BDA(mu=0.5, **params), JDA(**params)))
     np.testing.assert_allclose(half, jda, atol=1e-8)
-    none = BDA(mu=0, **knobs).fit_transform(X, y, sample_domain=d)
-    np.testing.assert_allclose(none, TCA(normalize=True, **knobs).fit_transform(X, sample_domain=d), atol=1e-8)
-    assert not np.allclose(BDA(mu=1, **knobs).fit_transform(X, y, sample_domain=d), jda, atol=1e-3)
+    none = BDA(mu=0, **params).fit_transform(X, y, sample_domain=d)
+    np.testing.assert_allclose(none, TCA(normalize=True, **params).fit_transform(X, sample_domain=d), atol=1e-8)
+    assert not np.allclose(BDA(mu=1, **params).fit_transform(X, y, sample_domain=d), jda, atol=1e-3)
 
 
 def test_the_factor_is_the_weighted_sum_of_the_matrices():

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from tuningnet import STEPS, by_hand, logits, rows, source_net, told
+from finetuning_case import STEPS, by_hand, logits, predicted, rows, source_net
 
-from transfermap.deep import shells
+from transfermap.deep import estimators as shells
 from transfermap.methods.tuning.bss import BSS
 
 
@@ -20,7 +20,7 @@ def test_its_steps_are_those_of_the_singular_values(eta, k):
     shell = source_net(X, y, d)
     net = by_hand(shell, X[seen], y[seen], lambda _, f: eta * torch.linalg.svdvals(f)[-k:].square().sum())
     fitted = BSS(eta=eta, k=k).fit(X, y, sample_domain=d)
-    np.testing.assert_allclose(told(fitted, X), logits(shell, net, X), atol=2e-4)
+    np.testing.assert_allclose(predicted(fitted, X), logits(shell, net, X), atol=2e-4)
 
 
 def test_the_smallest_singular_values_shrink():

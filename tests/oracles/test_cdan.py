@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from smallnet import C, K, case, critics_loss, gradients, log_share, views
+from small_net import C, K, case, discriminators_loss, gradients, log_share, views
 
-from transfermap.deep.objective import entropy, ramp
+from transfermap.deep.training.objective import entropy, ramp
 from transfermap.methods.adversarial._shared import sureness
 from transfermap.methods.adversarial.cdan import CDAN, joint
 
@@ -29,14 +29,14 @@ def test_loss_and_gradients_are_those_of_the_equation(sure):
     a, b = views(m, s, t)
     terms = method.terms(m, a, b, s, t, P)
     seen = [[products(f, p) for f, p in zip(v.f, v.p.detach(), strict=True)] for v in (a, b)]
-    naive = critics_loss(m["critic"], *seen, *((weights(a.z), weights(b.z)) if sure else (None, None)))
+    naive = discriminators_loss(m["discriminator"], *seen, *((weights(a.z), weights(b.z)) if sure else (None, None)))
     torch.testing.assert_close(terms["domain"], naive)
-    torch.testing.assert_close(gradients(terms, m, "critic"), gradients(naive, m, "critic"))
+    torch.testing.assert_close(gradients(terms, m, "discriminator"), gradients(naive, m, "discriminator"))
     # all that reaches the net is reversed, also what comes through the entropies
     for part in ("features", "head"):
         wanted = -0.7 * ramp(P) * gradients(naive, m, part)
         torch.testing.assert_close(gradients(terms, m, part), wanted)
-    assert gradients(terms, m, "features").any() and gradients(terms, m, "critic").any()
+    assert gradients(terms, m, "features").any() and gradients(terms, m, "discriminator").any()
     assert gradients(terms, m, "head").any() == sure  # no other way leads there: a peer does not detach p
 
 
@@ -68,7 +68,7 @@ def test_a_certain_class_puts_the_features_in_its_own_block():
 
 def test_random_products_take_over_where_all_would_be_too_many_and_are_right_in_the_mean():
     m, *_ = case(CDAN(random_dim=8, width=4), k=1366)  # 1366 x 3 = 4098
-    assert m["critic"][0].in_features == 8
+    assert m["discriminator"][0].in_features == 8
     assert "maps" not in case(CDAN(width=4), k=1365)[0].modules  # 4095
     m, *_ = case(CDAN(random_dim=40_000, width=1), k=1366)
     torch.manual_seed(1)

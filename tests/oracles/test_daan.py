@@ -1,27 +1,27 @@
-"""DAAN: C + 1 critics row by row, DANN and MADA as its ends, and proportions from true error rates."""
+"""DAAN: C + 1 discriminators row by row, DANN and MADA as its ends, and proportions from true error rates."""
 
 import numpy as np
 import pytest
 import torch
-from smallnet import C, K, case, critics_loss, gradients, views
+from small_net import C, K, case, discriminators_loss, gradients, views
 
 from transfermap.data.toy import make_toy
-from transfermap.deep.blocks import Critics
-from transfermap.deep.nets import critic
-from transfermap.deep.objective import View, ramp
-from transfermap.deep.shells import DeepClassifier
+from transfermap.deep.estimators import DeepClassifier
+from transfermap.deep.nets.modules import Discriminators
+from transfermap.deep.nets.small import discriminator
+from transfermap.deep.training.objective import Outputs, ramp
 from transfermap.methods.adversarial.daan import DAAN, proportion
 from transfermap.methods.adversarial.dann import DANN
 
 P = 0.1
 
 
-def one_critic(m, c):
-    """The critic of class c by itself."""
-    critics = m["critics"]
+def one_discriminator(m, c):
+    """The discriminator of class c by itself."""
+    discriminators = m["discriminators"]
 
     def logits(x):
-        for at, (a, b) in enumerate(zip(critics.maps, critics.shifts, strict=True)):
+        for at, (a, b) in enumerate(zip(discriminators.maps, discriminators.shifts, strict=True)):
             x = (torch.relu(x) if at else x) @ a[c] + b[c]
         return x
 
@@ -29,9 +29,11 @@ def one_critic(m, c):
 
 
 def losses(m, a, b):
-    """Of the critic for all, and the sum of the class critics', each on p_c f."""
-    whole = critics_loss(m["critic"], a.f, b.f)
-    of_class = [critics_loss(one_critic(m, c), a.p[:, c, None] * a.f, b.p[:, c, None] * b.f) for c in range(C)]
+    """Of the discriminator for all, and the sum of the class discriminators', each on p_c f."""
+    whole = discriminators_loss(m["discriminator"], a.f, b.f)
+    of_class = [
+        discriminators_loss(one_discriminator(m, c), a.p[:, c, None] * a.f, b.p[:, c, None] * b.f) for c in range(C)
+    ]
     return whole, sum(of_class)
 
 
@@ -43,7 +45,7 @@ def test_losses_and_gradients_are_those_of_the_equation(omega):
     terms, (whole, local) = method.terms(m, a, b, s, t, P), losses(m, a, b)
     torch.testing.assert_close(terms["domain"], whole)
     torch.testing.assert_close(terms["classes"], local)
-    for name, naive in (("critic", whole), ("critics", local)):  # in full, whatever omega is
+    for name, naive in (("discriminator", whole), ("discriminators", local)):  # in full, whatever omega is
         torch.testing.assert_close(gradients(terms, m, name), gradients(naive, m, name))
         assert gradients(terms, m, name).any()
     for part in ("features", "head"):
@@ -60,12 +62,12 @@ def test_at_omega_nought_it_is_dann_to_the_bit():
     np.testing.assert_array_equal(a, b)
 
 
-def test_class_critics_together_are_the_critics_one_by_one():
+def test_class_discriminators_together_are_the_discriminators_one_by_one():
     torch.manual_seed(0)
-    each = [critic(K, width=5) for _ in range(C)]
+    each = [discriminator(K, width=5) for _ in range(C)]
     x = torch.randn(C, 6, K)
     torch.testing.assert_close(
-        Critics(each)(x), torch.stack([net(rows)[:, 0] for net, rows in zip(each, x, strict=True)])
+        Discriminators(each)(x), torch.stack([net(rows)[:, 0] for net, rows in zip(each, x, strict=True)])
     )
 
 
@@ -75,10 +77,10 @@ def test_both_domains_have_their_own_label():
     m, s, t = case(method)
     a, b = views(m, s, t)
     with torch.no_grad():
-        m["critics"].shifts[-1].fill_(9.0)
-        m["critic"][-1].bias.fill_(9.0)
-        m["critics"].maps[-1].zero_()
-        m["critic"][-1].weight.zero_()
+        m["discriminators"].shifts[-1].fill_(9.0)
+        m["discriminator"][-1].bias.fill_(9.0)
+        m["discriminators"].maps[-1].zero_()
+        m["discriminator"][-1].weight.zero_()
     terms = method.terms(m, a, b, s, t, P)
     assert float(terms["domain"].detach()) == pytest.approx(
         4.5, abs=0.01
@@ -91,17 +93,20 @@ def test_the_error_rates_are_rates_of_errors_weighted_by_class():
     m, s, t = case(method)
     a, b = views(m, s, t)
     method.terms(m, a, b, s, t, P)
-    a, b = (View(v.f.detach(), v.z.detach(), {}) for v in (a, b))
+    a, b = (Outputs(v.f.detach(), v.z.detach(), {}) for v in (a, b))
 
-    def rate(critic_of, p):
+    def rate(discriminator_of, p):
         missed = [
-            sum(float(w) for f, w in zip(v.f, ws, strict=True) if bool(critic_of(f[None] * w) > 0) != source) / sum(ws)
+            sum(float(w) for f, w in zip(v.f, ws, strict=True) if bool(discriminator_of(f[None] * w) > 0) != source)
+            / sum(ws)
             for v, ws, source in ((a, p[0], True), (b, p[1], False))
         ]
         return float(sum(missed).detach()) / 2
 
     ones = (torch.ones(len(a.f)), torch.ones(len(b.f)))
-    wanted = [rate(m["critic"], ones)] + [rate(one_critic(m, c), (a.p[:, c], b.p[:, c])) for c in range(C)]
+    wanted = [rate(m["discriminator"], ones)] + [
+        rate(one_discriminator(m, c), (a.p[:, c], b.p[:, c])) for c in range(C)
+    ]
     torch.testing.assert_close(m["known"].errors, torch.tensor(wanted, dtype=torch.float64))
     torch.testing.assert_close(m["known"].omega, proportion(m["known"].errors))
 

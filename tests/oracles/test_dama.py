@@ -10,8 +10,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from transfermap.adapted import Adapted
-from transfermap.io import load, save
 from transfermap.methods.heterogeneous.dama import DAMA, Side, label_scatters, topology_scatter
+from transfermap.runs.model_file import load, save
 
 
 def laplacian(W):
@@ -83,25 +83,25 @@ def test_the_scatters_are_those_of_the_graphs_over_all_rows():
 
 
 @pytest.mark.parametrize("wide", [4, 60])
-@pytest.mark.parametrize("knobs", [{}, {"mu": 2.0, "gamma": 1.0, "n_neighbors": 99}, {"center": False, "reg": 0.1}])
-def test_it_solves_the_papers_eigenproblem(wide, knobs):
+@pytest.mark.parametrize("params", [{}, {"mu": 2.0, "gamma": 1.0, "n_neighbors": 99}, {"center": False, "reg": 0.1}])
+def test_it_solves_the_papers_eigenproblem(wide, params):
     sides = three_sides(wide)
-    if not knobs.get("center", True):
+    if not params.get("center", True):
         sides = [Side(side.X + 1, side.codes) for side in sides]
     codes = [np.where(s.codes < 0, 0, s.codes) for s in sides[1:]]  # the paper's sources may lack labels, ours do not
     sides = [sides[0], *(Side(s.X, c) for s, c in zip(sides[1:], codes, strict=True))]
     X = np.full((45, sum(s.X.shape[1] for s in sides)), np.nan)
     X[:14, :3], X[14:34, 3 : 3 + wide], X[34:, 3 + wide :] = (s.X for s in sides)
     d, y = np.repeat([-1, 2, 6], [14, 20, 11]), np.concatenate([s.codes for s in sides])
-    Z = DAMA(other_columns=True, n_components=2, **knobs).fit_transform(X, y, sample_domain=d)
+    Z = DAMA(other_columns=True, n_components=2, **params).fit_transform(X, y, sample_domain=d)
 
     same, other = dense_labels(sides)
-    topology = dense_topology(sides, knobs.get("n_neighbors", 5), knobs.get("gamma"))
-    left = same + knobs.get("mu", 0.1) * topology
+    topology = dense_topology(sides, params.get("n_neighbors", 5), params.get("gamma"))
+    left = same + params.get("mu", 0.1) * topology
     ranks = [np.linalg.matrix_rank(s.X) for s in sides]
     edges = np.cumsum([0] + [s.X.shape[1] for s in sides])
     for a, b, rank in zip(edges[:-1], edges[1:], ranks, strict=True):
-        left[a:b, a:b] += knobs.get("reg", 0.001) * np.trace(left[a:b, a:b]) / rank * np.eye(b - a)
+        left[a:b, a:b] += params.get("reg", 0.001) * np.trace(left[a:b, a:b]) / rank * np.eye(b - a)
     ratio, V = eigh(other, left)
     assert ratio[-1] > ratio[-2] * 1.001 > ratio[-3] * 1.002
     expected = np.concatenate([s.X @ V[a:b, [-1, -2]] for s, a, b in zip(sides, edges[:-1], edges[1:], strict=True)])

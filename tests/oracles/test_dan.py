@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from transfermap.deep.engine import Engine
-from transfermap.deep.kernels import bank, gram, mean_distance, mmd2, mmd2_blocks, squared_distances
-from transfermap.deep.objective import Batch
+from transfermap.deep.losses.discrepancy import bank, gram, mean_distance, mmd2, mmd2_blocks, squared_distances
+from transfermap.deep.training.engine import Engine
+from transfermap.deep.training.objective import Batch
 from transfermap.methods.discrepancy.dan import DAN
 
 torch.manual_seed(0)
@@ -161,7 +161,7 @@ def test_layers_add_up_and_gradients_reach_all_below_them(layers, estimate):
     net = nn.ModuleDict({"features": nn.Sequential(nn.Linear(3, 4), nn.Tanh()), "head": nn.Linear(4, 2)}).double()
     m, method = Engine(net, torch.device("cpu")), DAN(layers=layers, estimate=estimate, weight=2.0)
     s, t = Batch(A, torch.arange(7) % 2, torch.arange(7)), Batch(B, None, torch.arange(5))
-    a, b = m.see_both(s.x, t.x, method.watched())
+    a, b = m.forward_both(s.x, t.x, method.watched())
     own = {"features": (a.f, b.f), "head": (a.z, b.z)} | {name: (a.layers[name], b.layers[name]) for name in a.layers}
     chosen = layers.split(",") if isinstance(layers, str) else layers
     terms = method.terms(m, a, b, s, t, 0.5)
@@ -178,4 +178,4 @@ def test_layers_that_are_none_are_refused():
             DAN(layers=layers).watched()
     net = nn.ModuleDict({"features": nn.Linear(3, 4), "head": nn.Linear(4, 2)}).double()
     with pytest.raises(ValueError, match="no layer 'features.9'"):
-        Engine(net, torch.device("cpu")).see_both(A, B, DAN(layers="features.9").watched())
+        Engine(net, torch.device("cpu")).forward_both(A, B, DAN(layers="features.9").watched())

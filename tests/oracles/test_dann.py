@@ -1,13 +1,13 @@
-"""DANN: the critic's loss row by row, and what of its gradient goes where, with which sign and size."""
+"""DANN: the discriminator's loss row by row, and what of its gradient goes where, with which sign and size."""
 
 import math
 
 import pytest
 import torch
-from smallnet import case, critics_loss, cross_entropy, gradients, views
+from small_net import case, cross_entropy, discriminators_loss, gradients, views
 from torch.nn import functional as F
 
-from transfermap.deep.objective import ramp
+from transfermap.deep.training.objective import ramp
 from transfermap.methods.adversarial._shared import errors, told_apart
 from transfermap.methods.adversarial.dann import DANN
 
@@ -15,20 +15,20 @@ P = 0.05
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.3])
-def test_the_critic_minimises_its_loss_and_the_features_get_it_reversed_and_scaled(weight):
+def test_the_discriminator_minimises_its_loss_and_the_features_get_it_reversed_and_scaled(weight):
     method = DANN(weight=weight, width=6)
     m, s, t = case(method)
     terms = method.loss(m, s, t, P)
     a, b = views(m, s, t)
-    naive, own = critics_loss(m["critic"], a.f, b.f), cross_entropy(a.z, s.y)
+    naive, own = discriminators_loss(m["discriminator"], a.f, b.f), cross_entropy(a.z, s.y)
     torch.testing.assert_close(terms["domain"], naive)
     torch.testing.assert_close(terms["source"], own)
-    # the ramp and the weight scale what the features get, not what the critic learns by
-    torch.testing.assert_close(gradients(terms, m, "critic"), gradients(naive, m, "critic"))
+    # the ramp and the weight scale what the features get, not what the discriminator learns by
+    torch.testing.assert_close(gradients(terms, m, "discriminator"), gradients(naive, m, "discriminator"))
     wanted = gradients(own, m, "features") - weight * ramp(P) * gradients(naive, m, "features")
     torch.testing.assert_close(gradients(terms, m, "features"), wanted)
     torch.testing.assert_close(gradients(terms, m, "head"), gradients(own, m, "head"))
-    for part in ("features", "critic"):
+    for part in ("features", "discriminator"):
         assert gradients(terms["domain"], m, part).abs().sum() > 0
 
 
@@ -36,7 +36,7 @@ def test_at_the_start_the_features_learn_from_the_source_alone():
     m, s, t = case(DANN(width=6))
     terms = DANN(width=6).loss(m, s, t, 0.0)
     assert not gradients(terms["domain"], m, "features").any()
-    assert gradients(terms["domain"], m, "critic").any()
+    assert gradients(terms["domain"], m, "discriminator").any()
 
 
 def test_the_ramp_runs_over_the_run_to_one():
@@ -45,13 +45,13 @@ def test_the_ramp_runs_over_the_run_to_one():
     assert ramp(0.5) == pytest.approx(2 / (1 + math.exp(-5)) - 1)
 
 
-def test_a_critic_that_knows_nothing_loses_log_two_and_is_right_half_of_the_time():
+def test_a_discriminator_that_knows_nothing_loses_log_two_and_is_right_half_of_the_time():
     m, _, _ = case(DANN(width=6))
     loss = told_apart(m, torch.zeros(7), torch.zeros(5))
     assert float(loss) == pytest.approx(math.log(2))
-    assert float(m.notes["critic accuracy"]) == 0.5
+    assert float(m.notes["discriminator accuracy"]) == 0.5
     told_apart(m, torch.tensor([2.0, 1.0, -1.0, 3.0]), torch.tensor([-1.0, 1.0]))
-    assert float(m.notes["critic accuracy"]) == pytest.approx((0.75 + 0.5) / 2)
+    assert float(m.notes["discriminator accuracy"]) == pytest.approx((0.75 + 0.5) / 2)
 
 
 def test_source_is_one_and_target_is_nought():

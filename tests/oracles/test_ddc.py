@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from transfermap.deep.engine import Engine
-from transfermap.deep.kernels import mean_gap2
-from transfermap.deep.objective import Batch
+from transfermap.deep.losses.discrepancy import mean_gap2
+from transfermap.deep.training.engine import Engine
+from transfermap.deep.training.objective import Batch
 from transfermap.methods.discrepancy.ddc import DDC
 
 torch.manual_seed(0)
@@ -41,7 +41,7 @@ def test_the_layers_named_are_those_that_move(layers, times):
     net = nn.ModuleDict({"features": nn.Sequential(nn.Linear(3, 4), nn.Tanh()), "head": nn.Linear(4, 2)}).double()
     m = Engine(net, torch.device("cpu"))
     s, t = Batch(A, torch.arange(7) % 2, torch.arange(7)), Batch(B, None, torch.arange(5))
-    a, b = m.see_both(s.x, t.x, DDC(layers=layers).watched())
+    a, b = m.forward_both(s.x, t.x, DDC(layers=layers).watched())
     (term,) = DDC(layers=layers, weight=1.0).terms(m, a, b, s, t, 0.5).values()
     own = {"features": (a.f, b.f), "head": (a.z, b.z)} | {name: (a.layers[name], b.layers[name]) for name in a.layers}
     chosen = (layers,) if isinstance(layers, str) else layers

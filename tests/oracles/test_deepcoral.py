@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from transfermap.deep.engine import Engine
-from transfermap.deep.kernels import coral2
-from transfermap.deep.objective import Batch
+from transfermap.deep.losses.discrepancy import coral2
+from transfermap.deep.training.engine import Engine
+from transfermap.deep.training.objective import Batch
 from transfermap.methods.discrepancy.deepcoral import DeepCORAL
 
 torch.manual_seed(0)
@@ -60,7 +60,7 @@ def test_the_layer_named_gets_the_gradient(layers):
     net = nn.ModuleDict({"features": nn.Sequential(nn.Linear(3, 4), nn.Tanh()), "head": nn.Linear(4, 2)}).double()
     m = Engine(net, torch.device("cpu"))
     s, t = Batch(A, torch.arange(9) % 2, torch.arange(9)), Batch(B, None, torch.arange(6))
-    a, b = m.see_both(s.x, t.x, DeepCORAL(layers=layers).watched())
+    a, b = m.forward_both(s.x, t.x, DeepCORAL(layers=layers).watched())
     own = {"features": (a.f, b.f), "head": (a.z, b.z)} | {name: (a.layers[name], b.layers[name]) for name in a.layers}
     (term,) = DeepCORAL(layers=layers, weight=0.5).terms(m, a, b, s, t, 0.5).values()
     torch.testing.assert_close(term, 0.5 * coral2(*own[layers]))

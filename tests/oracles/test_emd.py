@@ -15,8 +15,8 @@ def domains(ns, nt):
     return np.repeat([1, -1], [ns, nt])
 
 
-def mapped(Xs, Xt, **knobs):
-    return EMD(**knobs).fit_transform(np.r_[Xs, Xt], sample_domain=domains(len(Xs), len(Xt)))[: len(Xs)]
+def mapped(Xs, Xt, **params):
+    return EMD(**params).fit_transform(np.r_[Xs, Xt], sample_domain=domains(len(Xs), len(Xt)))[: len(Xs)]
 
 
 def squares(Xs, Xt):

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from smallnet import case, cross_entropy, gradients
+from small_net import case, cross_entropy, gradients
 
-from transfermap.card import check_knobs
-from transfermap.deep.objective import Batch, source_loss
+from transfermap.card import check_params
+from transfermap.deep.training.objective import Batch, source_loss
 from transfermap.methods.baseline.erm import ERM
 
 
@@ -13,7 +13,7 @@ def test_the_loss_and_its_gradient_are_the_mean_cross_entropys():
     m, s, t = case(ERM())
     terms = ERM().loss(m, s, t, 0.3)
     assert list(terms) == ["source"]
-    a = m.see(s.x)
+    a = m.forward(s.x)
     naive = cross_entropy(a.z, s.y)
     torch.testing.assert_close(terms["source"], naive)
     got = gradients(terms, m, "features", "head")
@@ -36,4 +36,4 @@ def test_no_target_row_is_looked_at():
     spoilt = Batch(t.x * float("nan"), None, t.rows)
     assert ERM().loss(m, s, spoilt, 0.5)["source"] == ERM().loss(m, s, t, 0.5)["source"]
     with pytest.raises(ValueError, match="weight must be"):
-        check_knobs(ERM(weight=1.0))
+        check_params(ERM(weight=1.0))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from tuningnet import STEPS, by_hand, logits, rows, source_net, told
+from finetuning_case import STEPS, by_hand, logits, predicted, rows, source_net
 
-from transfermap.deep import shells
+from transfermap.deep import estimators as shells
 from transfermap.methods.tuning.finetune import FineTune
 
 
@@ -21,8 +21,8 @@ def test_it_is_the_source_net_that_goes_on(frozen):
     still = ("features.0.", "features.2.")[:frozen]
     net = by_hand(shell, X[seen], y[seen], moves=lambda name: not name.startswith(still))
     fitted = FineTune(frozen=frozen).fit(X, y, sample_domain=d)
-    np.testing.assert_allclose(told(fitted, X), logits(shell, net, X), atol=2e-5)
-    assert not np.allclose(told(fitted, X), logits(shell, shell.modules_, X), atol=1e-3)
+    np.testing.assert_allclose(predicted(fitted, X), logits(shell, net, X), atol=2e-5)
+    assert not np.allclose(predicted(fitted, X), logits(shell, shell.modules_, X), atol=1e-3)
 
 
 def test_lower_stages_are_slower_by_the_decay():

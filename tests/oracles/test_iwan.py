@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from transfermap.data.toy import make_toy
-from transfermap.deep import shells
-from transfermap.deep.engine import Engine
-from transfermap.deep.loop import OPTIMIZERS
-from transfermap.deep.objective import Batch, View
-from transfermap.deep.shells import DeepClassifier
+from transfermap.deep import estimators as shells
+from transfermap.deep.estimators import DeepClassifier
+from transfermap.deep.training.engine import Engine
+from transfermap.deep.training.loop import OPTIMIZERS
+from transfermap.deep.training.objective import Batch, Outputs
 from transfermap.methods.partial._shared import row_weights
 from transfermap.methods.partial.iwan import IWAN
 
@@ -39,26 +39,26 @@ def see_as_double(m):
     """The engine hands on float32 features; these tests want all of float64."""
     net = m.modules
 
-    def see(x, watched=(), features=None):
+    def forward(x, watched=(), features=None):
         f = (features or net["features"])(x)
-        return View(f, net["head"](f), {})
+        return Outputs(f, net["head"](f), {})
 
-    m.see = see
+    m.forward = forward
 
 
-def probability(critic, f):
-    return torch.sigmoid(critic(f)[0])
+def probability(discriminator, f):
+    return torch.sigmoid(discriminator(f)[0])
 
 
 def by_hand(m, fs, ft, before):
-    """First critic's loss, weights, second critic's loss, entropy: one row at a time."""
-    weigher, critic = m["weigher"], m["critic"]
+    """First discriminator's loss, weights, second discriminator's loss, entropy: one row at a time."""
+    weigher, discriminator = m["weigher"], m["discriminator"]
     first = -sum(torch.log(probability(weigher, f)) for f in fs) / len(fs)
     first = first - sum(torch.log(1 - probability(weigher, f.detach())) for f in ft) / len(ft)
     raw = torch.stack([1 - probability(weigher, f).detach().clamp(0.05, 0.95) for f in fs])
     v = raw / (0.9 * before + 0.1 * raw.mean())
-    second = -sum(w * torch.log(probability(critic, f)) for w, f in zip(v, fs, strict=True)) / len(fs)
-    second = second - sum(torch.log(1 - probability(critic, f)) for f in ft) / len(ft)
+    second = -sum(w * torch.log(probability(discriminator, f)) for w, f in zip(v, fs, strict=True)) / len(fs)
+    second = second - sum(torch.log(1 - probability(discriminator, f)) for f in ft) / len(ft)
     p = [torch.softmax(m["head"](f), 0) for f in ft]
     return first, second, -sum((q * torch.log(q)).sum() for q in p) / len(p)
 
@@ -88,8 +88,8 @@ def test_gradients_go_where_they_should_and_nowhere_else():
     m, s, t = case(method)
     see_as_double(m)
     found = method.adapt(m, s, t, 0.9)
-    for name, learns in (("weigher", {"weigher"}), ("domain", {"features", "critic"})):
-        for part in ("features", "weigher", "critic"):
+    for name, learns in (("weigher", {"weigher"}), ("domain", {"features", "discriminator"})):
+        for part in ("features", "weigher", "discriminator"):
             parts = list(m[part].parameters())
             grads = torch.autograd.grad(found[name], parts, allow_unused=True, retain_graph=True)
             moved = max(0.0 if g is None else float(g.abs().max()) for g in grads)
@@ -97,7 +97,7 @@ def test_gradients_go_where_they_should_and_nowhere_else():
     assert not any(p.requires_grad for p in m["still"].parameters())
 
 
-def test_weights_are_one_in_the_mean_and_small_where_the_critic_is_sure():
+def test_weights_are_one_in_the_mean_and_small_where_the_discriminator_is_sure():
     m, *_ = case(IWAN())
     d = torch.tensor([40.0, 0.0, -40.0], dtype=torch.float64)
     v = row_weights(m, d, 0.0)
@@ -106,10 +106,10 @@ def test_weights_are_one_in_the_mean_and_small_where_the_critic_is_sure():
     assert not v.requires_grad
 
 
-def trained(steps=60, **knobs):
+def trained(steps=60, **params):
     toy = make_toy("partial_labels", 100, 1)
     X, y, d = np.r_[toy.Xs, toy.Xt], np.r_[toy.ys, toy.yt], np.repeat([1, -1], 100)
-    return DeepClassifier(IWAN(**knobs), steps=steps).fit(X, y, sample_domain=d), toy
+    return DeepClassifier(IWAN(**params), steps=steps).fit(X, y, sample_domain=d), toy
 
 
 def test_the_frozen_source_features_do_not_change_by_a_bit(monkeypatch):
@@ -171,16 +171,16 @@ def test_momenta_that_start_at_nought_are_those_that_start_with_the_first_gradie
     torch.testing.assert_close(a.weight, b.weight, rtol=0, atol=0)
 
 
-def test_each_critic_is_on_record_by_itself():
+def test_each_discriminator_is_on_record_by_itself():
     method = IWAN()
     m, s, t = case(method)
     see_as_double(m)
     sides = torch.tensor([1.0] * 6 + [-1.0] * 4, dtype=torch.float64)[:, None]
     m["weigher"].register_forward_hook(lambda _m, _x, d: sides + 0 * d)
-    m["critic"].register_forward_hook(lambda _m, _x, d: 1.0 + 0 * d)
+    m["discriminator"].register_forward_hook(lambda _m, _x, d: 1.0 + 0 * d)
     method.adapt(m, s, t, 0.9)
     assert float(m.notes["weigher accuracy"]) == 1  # it knows all rows of both domains
-    assert float(m.notes["critic accuracy"]) == 0.5  # it calls all rows the source's
+    assert float(m.notes["discriminator accuracy"]) == 0.5  # it calls all rows the source's
 
 
 def test_source_rows_can_be_ranked_and_those_of_absent_classes_count_least():

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from transfermap.deep.engine import Engine
-from transfermap.deep.kernels import gram, joint_mmd2, mmd2
-from transfermap.deep.objective import Batch, ramp
+from transfermap.deep.losses.discrepancy import gram, joint_mmd2, mmd2
+from transfermap.deep.training.engine import Engine
+from transfermap.deep.training.objective import Batch, ramp
 from transfermap.methods.discrepancy.jan import JAN
 
 torch.manual_seed(0)
@@ -95,12 +95,12 @@ def test_equal_distributions_have_mean_zero():
     assert (found < 0).any()
 
 
-def made(**knobs):
+def made(**params):
     torch.manual_seed(1)
     net = nn.ModuleDict({"features": nn.Sequential(nn.Linear(3, 4), nn.Tanh()), "head": nn.Linear(4, 2)}).double()
-    m, method = Engine(net, torch.device("cpu")), JAN(**knobs)
+    m, method = Engine(net, torch.device("cpu")), JAN(**params)
     s, t = Batch(A, torch.arange(6) % 2, torch.arange(6)), Batch(B, None, torch.arange(5))
-    a, b = m.see_both(s.x, t.x, method.watched())
+    a, b = m.forward_both(s.x, t.x, method.watched())
     return net, a, b, method.terms(m, a, b, s, t, 0.4)["joint mmd"]
 
 

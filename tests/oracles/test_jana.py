@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from transfermap.deep.engine import Engine
-from transfermap.deep.kernels import joint_mmd2
-from transfermap.deep.objective import Batch, View, ramp
+from transfermap.deep.losses.discrepancy import joint_mmd2
+from transfermap.deep.training.engine import Engine
+from transfermap.deep.training.objective import Batch, Outputs, ramp
 from transfermap.methods.discrepancy.jana import JANA
 
 torch.manual_seed(0)
@@ -27,7 +27,7 @@ def made(method, bent=False):
 def seen(m):
     """Both domains' views in double precision, in which a loop can be compared with."""
     codes = (m["features"](A), m["features"](B))
-    return tuple(View(f, m["head"](f), {}) for f in codes)
+    return tuple(Outputs(f, m["head"](f), {}) for f in codes)
 
 
 def loops(za, zb, pa, pb, unbiased):

@@ -61,9 +61,9 @@ def test_it_is_the_papers_loop_with_a_linear_kernel():
 
 @pytest.mark.parametrize("kernel", ["rbf", "linear", "primal"])
 def test_one_round_is_tca(kernel):
-    knobs = {"kernel": kernel, "n_components": 3, "reg": 1.0}
-    jda = JDA(max_iter=1, normalize=False, **knobs).fit_transform(X, y, sample_domain=d)
-    np.testing.assert_allclose(jda, TCA(**knobs).fit_transform(X, sample_domain=d), atol=1e-8)
+    params = {"kernel": kernel, "n_components": 3, "reg": 1.0}
+    jda = JDA(max_iter=1, normalize=False, **params).fit_transform(X, y, sample_domain=d)
+    np.testing.assert_allclose(jda, TCA(**params).fit_transform(X, sample_domain=d), atol=1e-8)
 
 
 def test_one_class_is_tca_too():

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from tuningnet import STEPS, by_hand, logits, rows, source_net, told
+from finetuning_case import STEPS, by_hand, logits, predicted, rows, source_net
 
-from transfermap.deep import shells
+from transfermap.deep import estimators as shells
 from transfermap.methods.tuning.l2sp import L2SP
 
 
@@ -29,7 +29,7 @@ def test_its_steps_are_those_of_the_penalty_written_out(alpha, beta):
 
     net = by_hand(shell, X[seen], y[seen], penalty, decay=0.0)
     fitted = L2SP(alpha=alpha, beta=beta).fit(X, y, sample_domain=d)
-    np.testing.assert_allclose(told(fitted, X), logits(shell, net, X), atol=2e-5)
+    np.testing.assert_allclose(predicted(fitted, X), logits(shell, net, X), atol=2e-5)
 
 
 def test_a_stronger_pull_leaves_the_features_nearer_to_the_start():

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from finetuning_case import STEPS, logits, predicted, rows, source_net
 from sklearn.linear_model import LogisticRegression, Ridge
-from tuningnet import STEPS, logits, rows, source_net, told
 
-from transfermap.deep import shells
-from transfermap.deep.tuningrecipes import PENALTIES
+from transfermap.deep import estimators as shells
+from transfermap.finetuning.recipes import PENALTIES
 from transfermap.methods.tuning.linearprobe import LinearProbe
 
 
@@ -52,8 +52,8 @@ def test_for_numbers_it_is_a_ridge_rule():
 def test_half_of_the_weight_is_the_mean_of_both_heads():
     X, y, d, _ = rows()
     shell = source_net(X, y, d)
-    ends = logits(shell, shell.modules_, X), told(LinearProbe().fit(X, y, sample_domain=d), X)
-    half = told(LinearProbe(weight=0.5).fit(X, y, sample_domain=d), X)
+    ends = logits(shell, shell.modules_, X), predicted(LinearProbe().fit(X, y, sample_domain=d), X)
+    half = predicted(LinearProbe(weight=0.5).fit(X, y, sample_domain=d), X)
     np.testing.assert_allclose(half, (ends[0] + ends[1]) / 2, atol=1e-5)
 
 

@@ -5,10 +5,10 @@ import copy
 import numpy as np
 import pytest
 import torch
+from finetuning_case import STEPS, by_hand, logits, predicted, rows, source_net
 from torch import nn
-from tuningnet import STEPS, by_hand, logits, rows, source_net, told
 
-from transfermap.deep import shells
+from transfermap.deep import estimators as shells
 from transfermap.methods.tuning.lora import LoRA
 
 
@@ -40,7 +40,7 @@ def test_its_steps_are_those_of_two_thin_layers_beside_each():
         net["features"].add_module(name, Beside(net["features"].get_submodule(name), 3))
     trained = by_hand(shell, X[seen], y[seen], lr=3e-3, net=net, moves=lambda name: ".layer." not in name)
     fitted = LoRA(rank=3).fit(X, y, sample_domain=d)
-    np.testing.assert_allclose(told(fitted, X), logits(shell, trained, X), atol=5e-5)
+    np.testing.assert_allclose(predicted(fitted, X), logits(shell, trained, X), atol=5e-5)
 
 
 @pytest.mark.parametrize("rank", [1, 3])

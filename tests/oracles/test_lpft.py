@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from tuningnet import STEPS, by_hand, logits, rows, source_net, told
+from finetuning_case import STEPS, by_hand, logits, predicted, rows, source_net
 
-from transfermap.deep import shells
+from transfermap.deep import estimators as shells
 from transfermap.methods.tuning.linearprobe import LinearProbe
 from transfermap.methods.tuning.lpft import LPFT
 
@@ -19,10 +19,10 @@ def test_its_steps_are_those_of_fine_tuning_from_the_probe():
     shell = source_net(X, y, d)
     probe = LinearProbe().fit(X, y, sample_domain=d)
     net = by_hand(shell, X[seen], y[seen], lr=2e-4, net=probe.shell_.modules_)
-    np.testing.assert_allclose(told(LPFT().fit(X, y, sample_domain=d), X), logits(shell, net, X), atol=2e-5)
+    np.testing.assert_allclose(predicted(LPFT().fit(X, y, sample_domain=d), X), logits(shell, net, X), atol=2e-5)
 
 
 def test_without_a_step_to_speak_of_it_is_the_probe():
     X, y, d, _ = rows()
-    still = told(LPFT(lr=1e-20).fit(X, y, sample_domain=d), X)
-    np.testing.assert_array_equal(still, told(LinearProbe().fit(X, y, sample_domain=d), X))
+    still = predicted(LPFT(lr=1e-20).fit(X, y, sample_domain=d), X)
+    np.testing.assert_array_equal(still, predicted(LinearProbe().fit(X, y, sample_domain=d), X))

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from smallnet import C, case, gradients, views
+from small_net import C, case, gradients, views
 
 from transfermap.methods.adversarial.mcc import MCC, confusion
 

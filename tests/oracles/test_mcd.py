@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from smallnet import C, D, case, cross_entropy, gradients, views
+from small_net import C, D, case, cross_entropy, gradients, views
 from torch import nn
 
 from transfermap.data.toy import make_toy
-from transfermap.deep.batches import Stream
-from transfermap.deep.engine import Engine
-from transfermap.deep.loop import Loop, Plan, _only
+from transfermap.deep.training.batches import Stream
+from transfermap.deep.training.engine import Engine
+from transfermap.deep.training.loop import Loop, Plan, _only
 from transfermap.methods.adversarial.mcd import MCD
 
 
@@ -31,7 +31,7 @@ def test_the_three_losses_are_those_of_the_equations():
 
 def test_who_moves_when():
     (stage,) = MCD().stages
-    assert [(turn.loss, turn.moves, turn.repeat) for turn in stage.turns] == [
+    assert [(turn.loss, turn.trains, turn.repeat) for turn in stage.turns] == [
         ("learn", None, 1),
         ("part", ("head", "second"), 1),
         ("meet", ("features",), 4),
@@ -46,7 +46,7 @@ def test_who_moves_when():
         moved = {
             name for name in ("features", "head", "second") if any(p.grad is not None for p in m[name].parameters())
         }
-        assert moved == set(turn.moves or ("features", "head", "second"))
+        assert moved == set(turn.trains or ("features", "head", "second"))
         assert all(p.grad.any() for name in moved for p in m[name].parameters())
 
 
@@ -54,14 +54,14 @@ def test_parting_raises_the_heads_distance_and_meeting_lowers_it():
     method = MCD()
     m, s, t = case(method)
     for turn, parts, sign in (("part", ("head", "second"), 1), ("meet", ("features",), -1)):
-        before = float(apart(m, m.see(t.x)).detach())
+        before = float(apart(m, m.forward(t.x)).detach())
         moved = [p for name in parts for p in m[name].parameters()]
         terms = getattr(method, turn)(m, s, t, 0.0)
         term = terms[turn]
         with torch.no_grad():
             for p, g in zip(moved, torch.autograd.grad(term, moved), strict=True):
                 p -= 0.01 * g
-        assert sign * (float(apart(m, m.see(t.x)).detach()) - before) > 0
+        assert sign * (float(apart(m, m.forward(t.x)).detach()) - before) > 0
 
 
 def test_the_loop_takes_every_turn_as_often_as_it_says():

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from smallnet import C, case, gradients, log_share, views
+from small_net import C, case, gradients, log_share, views
 
-from transfermap.deep.objective import ramp
+from transfermap.deep.training.objective import ramp
 from transfermap.methods.adversarial.mdd import MDD, log_others
 
 P = 0.1

@@ -66,10 +66,10 @@ def printed(Z, ys, ns, rounds, mu, lam, eta, rho, k):
 @pytest.mark.parametrize("rounds", [1, 3])
 @pytest.mark.parametrize(("mu", "mmd", "rho"), [(0.5, 10.0, 1.0), (0.0, 3.0, 0.5), (1.0, 10.0, 0.0), (0.3, 0.0, 2.0)])
 def test_it_is_the_papers_loop(rounds, mu, mmd, rho):
-    knobs = {"n_components": 2, "neighbors": 4, "mu": mu, "mmd": mmd, "rho": rho, "ridge": 0.2}
+    params = {"n_components": 2, "neighbors": 4, "mu": mu, "mmd": mmd, "rho": rho, "ridge": 0.2}
     Z = unit(GFK(n_components=2).fit_transform(X, sample_domain=d))
     beta, guess = printed(Z, ys, 60, rounds, mu, mmd, 0.2, rho, 4)
-    meda = MEDA(max_iter=rounds, **knobs).fit(X, y, sample_domain=d)
+    meda = MEDA(max_iter=rounds, **params).fit(X, y, sample_domain=d)
     np.testing.assert_allclose(meda.coef_, beta, atol=1e-7)
     np.testing.assert_array_equal(meda.guess_, guess)
     assert meda.mu_ == mu

@@ -73,6 +73,6 @@ def test_equal_rows_go_to_one_place_and_the_seed_deals():
 
 def test_the_order_of_rows_does_not_matter_with_many_batches_either():
     Xs, Xt, mixed = rng.normal(size=(60, 2)), rng.normal(size=(60, 2)) + 1, rng.permutation(60)
-    knobs = {"batch_size": 16}
-    Z = mapped(MiniBatchTransport(**knobs), Xs, Xt)
-    np.testing.assert_array_equal(mapped(MiniBatchTransport(**knobs), Xs[mixed], Xt[::-1]), Z[mixed])
+    params = {"batch_size": 16}
+    Z = mapped(MiniBatchTransport(**params), Xs, Xt)
+    np.testing.assert_array_equal(mapped(MiniBatchTransport(**params), Xs[mixed], Xt[::-1]), Z[mixed])

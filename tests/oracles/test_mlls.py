@@ -5,8 +5,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from transfermap.measure.calibration import tempered
-from transfermap.measure.labelshift import em_shares
+from transfermap.measure.shift.label_shift import em_shares
+from transfermap.measure.validators.calibration import tempered
 from transfermap.methods.weighting.bbse import BBSE
 from transfermap.methods.weighting.mlls import MLLS, blunted, calibrated, likely_weights, scale_and_bias
 
@@ -106,10 +106,10 @@ def test_the_weights_maximise_the_likelihood_and_no_round_lowers_it():
     assert path[-1] > path[0] + 0.01
 
 
-def fitted(cls, n, seed, **knobs):
+def fitted(cls, n, seed, **params):
     (Xs, ys, _), (Xt, _, _) = clouds(n, P, seed), clouds(n, Q, 100 + seed)
     y = np.r_[ys, np.full(n, -1)]
-    return cls(**knobs).fit(np.r_[Xs, Xt], y, sample_domain=np.repeat([0, -1], n)), ys
+    return cls(**params).fit(np.r_[Xs, Xt], y, sample_domain=np.repeat([0, -1], n)), ys
 
 
 def test_shares_are_recovered_and_better_than_by_counting():

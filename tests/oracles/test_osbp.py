@@ -7,11 +7,11 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from transfermap.data.toy import make_toy
-from transfermap.deep.engine import Engine
-from transfermap.deep.objective import Batch, View, source_loss
-from transfermap.deep.shells import DeepClassifier
-from transfermap.io import load, save
+from transfermap.deep.estimators import DeepClassifier
+from transfermap.deep.training.engine import Engine
+from transfermap.deep.training.objective import Batch, Outputs, source_loss
 from transfermap.methods.open_set.osbp import OSBP, log_unknown
+from transfermap.runs.model_file import load, save
 
 C, K = 3, 4
 
@@ -23,7 +23,7 @@ def case(method, ns=5, nt=3, seed=0):
     net.update(method.parts(net, C))
     m = Engine(net.double(), torch.device("cpu"))
     f = [torch.randn(n, K, dtype=torch.float64, requires_grad=True) for n in (ns, nt)]
-    a, b = (View(x, m["head"](x), {}) for x in f)
+    a, b = (Outputs(x, m["head"](x), {}) for x in f)
     return m, a, b, Batch(f[0], torch.arange(ns) % C, torch.arange(ns)), Batch(f[1], None, torch.arange(nt))
 
 

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from transfermap.data.toy import make_toy
-from transfermap.deep import shells
-from transfermap.deep.engine import Engine
-from transfermap.deep.objective import Batch, View
+from transfermap.deep import estimators as shells
+from transfermap.deep.training.engine import Engine
+from transfermap.deep.training.objective import Batch, Outputs
 from transfermap.methods.adversarial._shared import told_apart
 from transfermap.methods.adversarial.dann import DANN
 from transfermap.methods.partial.pada import PADA
@@ -23,7 +23,7 @@ def case(method, ns=5, nt=3, seed=0):
     net.update(method.parts(net, C))
     m = Engine(net.double(), torch.device("cpu"))
     f = [torch.randn(n, K, dtype=torch.float64, requires_grad=True) for n in (ns, nt)]
-    a, b = (View(x, m["head"](x), {}) for x in f)
+    a, b = (Outputs(x, m["head"](x), {}) for x in f)
     return m, a, b, Batch(f[0], torch.arange(ns) % C, torch.arange(ns)), Batch(f[1], None, torch.arange(nt))
 
 
@@ -31,11 +31,11 @@ def by_hand(m, fs, y, ft, gamma):
     """The two sums of the equation, each domain's mean counting one half, with g and d applied to one row at a time."""
     source = domain = 0.0
     for f, k in zip(fs, y, strict=True):
-        z, d = m["head"](f), torch.sigmoid(m["critic"](f)[0])
+        z, d = m["head"](f), torch.sigmoid(m["discriminator"](f)[0])
         source = source - gamma[k] * (z[k] - torch.log(torch.exp(z).sum())) / len(fs)
         domain = domain - gamma[k] * torch.log(d) / len(fs) / 2
     for f in ft:
-        domain = domain - torch.log(1 - torch.sigmoid(m["critic"](f)[0])) / len(ft) / 2
+        domain = domain - torch.log(1 - torch.sigmoid(m["discriminator"](f)[0])) / len(ft) / 2
     return source, domain
 
 
@@ -57,12 +57,12 @@ def test_losses_and_gradients_are_the_equations(sharpness):
         assert one.abs().max() > 1e-6
 
 
-def test_the_critic_descends_on_its_own_loss_and_everything_learns():
+def test_the_discriminator_descends_on_its_own_loss_and_everything_learns():
     method = PADA()
     m, a, b, s, t = case(method)
-    found = method.terms(m, a, b, s, t, 0.0)  # nothing is reversed yet, and the critic learns all the same
-    critic = list(m["critic"].parameters())
-    for g in torch.autograd.grad(sum(found.values()), [*critic, *m["head"].parameters()]):
+    found = method.terms(m, a, b, s, t, 0.0)  # nothing is reversed yet, and the discriminator learns all the same
+    discriminator = list(m["discriminator"].parameters())
+    for g in torch.autograd.grad(sum(found.values()), [*discriminator, *m["head"].parameters()]):
         assert g.abs().max() > 0
 
 
@@ -87,7 +87,7 @@ def test_the_rows_of_an_absent_class_count_nothing():
     assert gone.abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("switch", ["classwise", "critic_classwise"])
+@pytest.mark.parametrize("switch", ["classwise", "discriminator_classwise"])
 def test_class_weights_go_from_each_loss_by_a_switch_of_its_own(switch):
     m, a, b, s, t = case(PADA(memory=0.0))
     mean = b.z.softmax(1).mean(0).detach()
@@ -98,20 +98,20 @@ def test_class_weights_go_from_each_loss_by_a_switch_of_its_own(switch):
         torch.testing.assert_close(found[name], by_hand(m, a.f, s.y, b.f, weights)[at])
 
 
-def test_a_critic_that_is_right_is_called_so_where_the_source_counts_less():
+def test_a_discriminator_that_is_right_is_called_so_where_the_source_counts_less():
     m, *_ = case(PADA())
     ws, tilt = torch.tensor([0.1, 0.3, 0.35]), np.log(0.25)
     told_apart(m, tilt + torch.tensor([0.1, 0.2, 0.3]), tilt - torch.tensor([0.1, 0.2]), ws)
-    assert float(m.notes["critic accuracy"]) == 1
+    assert float(m.notes["discriminator accuracy"]) == 1
     told_apart(m, torch.full((3,), tilt - 0.1), torch.full((2,), tilt - 0.1), ws)
-    assert float(m.notes["critic accuracy"]) == 0.5
+    assert float(m.notes["discriminator accuracy"]) == 0.5
 
 
 def test_without_class_weights_it_is_dann_to_the_bit(monkeypatch):
     monkeypatch.setattr(shells, "STEPS", 30)
     toy = make_toy("partial_labels", 60)
     X, y, d = np.r_[toy.Xs, toy.Xt], np.r_[toy.ys, toy.yt], np.repeat([1, -1], 60)
-    models = DANN(), PADA(classwise=0.0, critic_classwise=0.0), PADA()
+    models = DANN(), PADA(classwise=0.0, discriminator_classwise=0.0), PADA()
     plain, off, on = (m.fit(X, y, sample_domain=d).decision_function(X) for m in models)
     np.testing.assert_array_equal(off, plain)
     assert not np.allclose(on, plain)

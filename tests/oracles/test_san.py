@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from transfermap.deep.engine import Engine
-from transfermap.deep.objective import Batch, View
+from transfermap.deep.training.engine import Engine
+from transfermap.deep.training.objective import Batch, Outputs
 from transfermap.methods.partial.san import SAN
 
 C, K = 4, 3
@@ -19,7 +19,7 @@ def case(method, ns=5, nt=3, seed=0):
     net.update(method.parts(net, C))
     m = Engine(net.double(), torch.device("cpu"))
     f = [torch.randn(n, K, dtype=torch.float64, requires_grad=True) for n in (ns, nt)]
-    a, b = (View(x, m["head"](x), {}) for x in f)
+    a, b = (Outputs(x, m["head"](x), {}) for x in f)
     return m, a, b, Batch(f[0], torch.arange(ns) % C, torch.arange(ns)), Batch(f[1], None, torch.arange(nt))
 
 
@@ -31,7 +31,9 @@ def by_hand(m, fs, ft):
     for f, truth in [(f, 1) for f in fs] + [(f, 0) for f in ft]:
         p = torch.softmax(m["head"](f), 0).detach()
         for k in range(C):
-            d = torch.sigmoid(m["critic"](f)[k])  # of the features themselves: a peer multiplies them by p instead
+            d = torch.sigmoid(
+                m["discriminator"](f)[k]
+            )  # of the features themselves: a peer multiplies them by p instead
             domain = domain - share[k] * p[k] * torch.log(d if truth else 1 - d) / (len(fs) + len(ft))
     return domain, -sum((p * torch.log(p)).sum() for p in sure) / len(ft)
 
@@ -51,15 +53,17 @@ def test_losses_and_gradients_are_the_equations():
         assert one.abs().max() > 1e-6
 
 
-def test_everything_learns_and_the_critics_descend():
+def test_everything_learns_and_the_discriminators_descend():
     method = SAN(memory=0.0)
     m, a, b, s, t = case(method)
-    critic = list(m["critic"].parameters())
-    before = method.terms(m, a, b, s, t, 0.0)["domain"]  # nothing is reversed yet, and the critics learn all the same
-    grads = torch.autograd.grad(before, critic)
+    discriminator = list(m["discriminator"].parameters())
+    before = method.terms(m, a, b, s, t, 0.0)[
+        "domain"
+    ]  # nothing is reversed yet, and the discriminators learn all the same
+    grads = torch.autograd.grad(before, discriminator)
     assert all(g.abs().max() > 0 for g in grads)
     with torch.no_grad():
-        for p, g in zip(critic, grads, strict=True):
+        for p, g in zip(discriminator, grads, strict=True):
             p -= 1e-2 * g
     assert method.terms(m, a, b, s, t, 0.0)["domain"] < before
     sure = method.terms(m, a, b, s, t, 0.0)["entropy"]
@@ -73,34 +77,34 @@ def test_the_entropy_is_of_the_target_alone_and_each_term_has_its_switch():
     assert fs is None
     assert SAN(entropy_weight=0.0).terms(m, a, b, s, t, 0.5)["entropy"] == 0
     domain = SAN(domain_weight=0.0).terms(m, a, b, s, t, 0.5)["domain"]
-    assert domain > 0  # the critics go on watching
+    assert domain > 0  # the discriminators go on watching
     assert not torch.autograd.grad(domain, a.f)[0].any()
 
 
 @pytest.mark.parametrize("k", [0, 2])
-def test_a_class_that_the_target_lacks_has_a_silent_critic(k):
+def test_a_class_that_the_target_lacks_has_a_silent_discriminator(k):
     method = SAN(memory=0.0)
     m, a, b, s, t = case(method)
     z = torch.zeros(3, C, dtype=torch.float64)
     z[:, k] = -100.0
     domain = method.terms(m, a, b._replace(z=z), s, t, 0.5)["domain"]
-    last = m["critic"][-1]
+    last = m["discriminator"][-1]
     (g,) = torch.autograd.grad(domain, last.bias)
     assert g[k].abs() < 1e-12
     assert (g.abs() > 1e-6).sum() == C - 1
 
 
-def test_class_weights_off_make_all_critics_count_the_same():
+def test_class_weights_off_make_all_discriminators_count_the_same():
     m, a, b, s, t = case(SAN())
     off, p = SAN(classwise=0.0).terms(m, a, b, s, t, 0.5)["domain"], torch.cat([a.p, b.p]).detach()
-    d = m["critic"](torch.cat([a.f, b.f]))
+    d = m["discriminator"](torch.cat([a.f, b.f]))
     losses = torch.cat([torch.log1p(torch.exp(-d[:5])), torch.log1p(torch.exp(d[5:]))])
     torch.testing.assert_close(off, (p * losses).sum(1).mean() / C)
 
 
-def test_row_weights_off_show_all_rows_to_every_critic():
+def test_row_weights_off_show_all_rows_to_every_discriminator():
     m, a, b, s, t = case(SAN())
     off = SAN(rowwise=0.0, memory=0.0).terms(m, a, b, s, t, 0.5)["domain"]
-    d, share = m["critic"](torch.cat([a.f, b.f])), b.z.softmax(1).mean(0).detach()
+    d, share = m["discriminator"](torch.cat([a.f, b.f])), b.z.softmax(1).mean(0).detach()
     losses = torch.cat([torch.log1p(torch.exp(-d[:5])), torch.log1p(torch.exp(d[5:]))])
     torch.testing.assert_close(off, (share * losses.mean(0)).sum() / C)

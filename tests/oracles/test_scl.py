@@ -16,8 +16,8 @@ TOY = make_toy("vocabulary_shift", 200, 3)
 X, y, d = np.r_[TOY.Xs, TOY.Xt], np.r_[TOY.ys, TOY.yt], np.repeat([1, -1], 200)
 
 
-def fitted(rows=X, labels=y, **knobs):
-    return SCL(**knobs).fit(rows, labels, sample_domain=d)
+def fitted(rows=X, labels=y, **params):
+    return SCL(**params).fit(rows, labels, sample_domain=d)
 
 
 def naive_weights(rows, pivots, reg):
@@ -157,10 +157,10 @@ def test_the_callers_sparse_matrix_stays_whole():
 def test_pivots_are_at_work_in_both_domains_and_ranked_by_information_or_frequency():
     on = switched_on(X, usual(X))
     np.testing.assert_array_equal(on, X - X.mean(0) > 0)
-    told = [mutual_info_score(y[:200], column) for column in on[:200].T]
-    np.testing.assert_allclose(label_information(on[:200], y[:200]), told, atol=1e-12)
+    predicted = [mutual_info_score(y[:200], column) for column in on[:200].T]
+    np.testing.assert_allclose(label_information(on[:200], y[:200]), predicted, atol=1e-12)
     shares = np.min([counts for side in (on[:200], on[200:]) for counts in (side.sum(0), (~side).sum(0))], axis=0)
-    best = {"information": told, "frequency": shares}
+    best = {"information": predicted, "frequency": shares}
     for rank, values in best.items():
         allowed = [j for j in np.argsort(-np.asarray(values), kind="stable") if shares[j] >= 10]
         np.testing.assert_array_equal(fitted(pivots=rank, n_pivots=4).pivots_, allowed[:4])

@@ -15,8 +15,8 @@ Xt = np.c_[rng.normal([0, 1, 0, 0.2], size=(90, 4)), rng.poisson([1, 3], (90, 2)
 X, d, y = np.r_[Xs, Xt], np.repeat([1, -1], [150, 90]), np.tile([0, 1], 120)
 
 
-def fitted(**knobs):
-    return SharedFeatures(**knobs).fit(X, y, sample_domain=d)
+def fitted(**params):
+    return SharedFeatures(**params).fit(X, y, sample_domain=d)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
@@ -73,11 +73,11 @@ def test_if_all_columns_differ_the_least_differing_stay():
 
 
 def test_a_column_that_tells_the_label_may_stay():
-    told = X.copy()
-    told[:, 1] += 6 * y
-    assert not SharedFeatures().fit(told, y, sample_domain=d).kept_[1]
-    assert SharedFeatures(informative=0.5).fit(told, y, sample_domain=d).kept_[1]
-    assert not SharedFeatures(informative=0.5).fit(told, rng.permutation(y), sample_domain=d).kept_[1]
+    predicted = X.copy()
+    predicted[:, 1] += 6 * y
+    assert not SharedFeatures().fit(predicted, y, sample_domain=d).kept_[1]
+    assert SharedFeatures(informative=0.5).fit(predicted, y, sample_domain=d).kept_[1]
+    assert not SharedFeatures(informative=0.5).fit(predicted, rng.permutation(y), sample_domain=d).kept_[1]
 
 
 def test_label_shares_are_mutual_information_over_entropy():

@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
-from smallnet import C, cross_entropy
-from sourcefree import changed, engine, rows
+from small_net import C, cross_entropy
+from source_free_case import changed, engine, rows
 from torch import nn
 
-from transfermap.deep.blocks import Memory
-from transfermap.deep.objective import Batch
+from transfermap.deep.nets.modules import Memory
+from transfermap.deep.training.objective import Batch
 from transfermap.methods.source_free.shot import SHOT, information, pseudo_labels
 
 
@@ -22,11 +22,11 @@ def names_by_hand(f, p):
             mass = sum(float(w[k]) for w in weights)
             if mass > 0:
                 centres[k] = sum(w[k] * row / row.norm() for w, row in zip(weights, f, strict=True)) / mass
-        told = [
+        predicted = [
             max(centres, key=lambda k, row=row: float(row @ centres[k] / (row.norm() * centres[k].norm()))) for row in f
         ]
-        weights = torch.eye(p.shape[1], dtype=p.dtype)[told]
-    return torch.tensor(told)
+        weights = torch.eye(p.shape[1], dtype=p.dtype)[predicted]
+    return torch.tensor(predicted)
 
 
 def test_names_are_those_of_a_loop():
@@ -44,7 +44,7 @@ def test_the_loss_is_that_of_a_loop_and_its_gradient_too():
     m.modules["names"] = Memory(of=torch.arange(len(x)) % C)
     at = torch.tensor([3, 17, 8, 5, 21, 30])
     terms = SHOT(weight=0.5, pseudo=0.2).inform(m, None, Batch(x[at], None, at), 0.0)
-    z = m.see(x[at]).z
+    z = m.forward(x[at]).z
     p = z.softmax(1)
     sure = -sum(share * torch.log(share) for row in p for share in row) / len(p)
     mean = sum(p) / len(p)
@@ -95,9 +95,9 @@ def test_the_source_is_learnt_with_smoothed_labels():
     m, x = engine()
     y = torch.arange(len(x)) % C
     for share in (0.0, 0.3):
-        told = SHOT(smoothing=share).loss(m, Batch(x, y, torch.arange(len(x))), None, 0.0)["source"]
+        predicted = SHOT(smoothing=share).loss(m, Batch(x, y, torch.arange(len(x))), None, 0.0)["source"]
         soft = (1 - share) * torch.eye(C).double()[y] + share / C
-        expected = -(soft * torch.log(m.see(x).p)).sum(1).mean()
-        torch.testing.assert_close(told, expected)
+        expected = -(soft * torch.log(m.forward(x).p)).sum(1).mean()
+        torch.testing.assert_close(predicted, expected)
     plain = SHOT(weight=0.0).loss(m, Batch(x, y, torch.arange(len(x))), None, 0.0)["source"]
-    torch.testing.assert_close(plain, nn.functional.cross_entropy(m.see(x).z, y))
+    torch.testing.assert_close(plain, nn.functional.cross_entropy(m.forward(x).z, y))

@@ -35,8 +35,8 @@ def textbook(C, a, b, reg, steps=2000):
     return a[:, None] * b * np.exp((f[:, None] + g - C) / reg)
 
 
-def plan(cost, a, b, reg, **knobs):
-    found = sinkhorn(cost, a, b, reg, **knobs)
+def plan(cost, a, b, reg, **params):
+    found = sinkhorn(cost, a, b, reg, **params)
     return np.concatenate([P for _, P in plan_blocks(cost, a, b, found, reg)]), found
 
 
@@ -108,9 +108,12 @@ def test_gaussians_are_carried_by_their_closed_form():
 def test_the_scale_makes_reg_mean_the_same_in_any_unit():
     Xs, Xt = rng.normal(size=(50, 3)), rng.normal(size=(50, 3)) * 2 + 1
     for which in ("median", "max"):
-        knobs = {"reg": 0.1, "cost_scale": which}
+        params = {"reg": 0.1, "cost_scale": which}
         np.testing.assert_allclose(
-            mapped(Sinkhorn(**knobs), 1e4 * Xs, 1e4 * Xt), 1e4 * mapped(Sinkhorn(**knobs), Xs, Xt), rtol=1e-5, atol=1e-2
+            mapped(Sinkhorn(**params), 1e4 * Xs, 1e4 * Xt),
+            1e4 * mapped(Sinkhorn(**params), Xs, Xt),
+            rtol=1e-5,
+            atol=1e-2,
         )
     a = np.full(50, 1 / 50)
     C = squares(Xs, Xt)

@@ -8,11 +8,11 @@ from sklearn.svm import LinearSVC
 
 from transfermap.adapted import Adapted
 from transfermap.data.toy import make_toy
-from transfermap.io import load, save
 from transfermap.methods.baseline.sourceonly import SourceOnly
 from transfermap.methods.multisource.sourcecombination import SourceCombination, row_weights
 from transfermap.methods.subspace.coral import CORAL
 from transfermap.methods.weighting.kmm import KMM
+from transfermap.runs.model_file import load, save
 
 
 def stacked(task="classification", n=60, seed=0):

@@ -115,7 +115,7 @@ def test_with_much_smoothing_the_combination_is_the_soft_vote():
     np.testing.assert_allclose(mixed, SourceVote().fit(X, y, sample_domain=d).predict_proba(X), rtol=1e-6)
 
 
-def test_knobs_reach_the_parts_through_set_params():
+def test_params_reach_the_parts_through_set_params():
     model = SourceVote(adapter=CORAL(), estimator=LogisticRegression())
     model.set_params(adapter__reg=3.0, estimator__C=0.5)
     X, y, d = stacked()

@@ -62,8 +62,8 @@ def same_up_to_sign_and_common_size(Z, expected):
 def test_it_solves_the_printed_problem(kernel, dependence, locality, centring):
     K, k = (rbf(X, X, 0.2), 3) if kernel == "rbf" else (X @ X.T, 2)
     expected = printed(K, centring, dependence, locality, 0.8, k)
-    knobs = {"dependence": dependence, "locality": locality, "n_neighbors": 4, "centring": centring}
-    model = SSTCA(n_components=k, kernel=kernel, gamma=0.2, reg=0.8, **knobs)
+    params = {"dependence": dependence, "locality": locality, "n_neighbors": 4, "centring": centring}
+    model = SSTCA(n_components=k, kernel=kernel, gamma=0.2, reg=0.8, **params)
     same_up_to_sign_and_common_size(model.fit_transform(X, y, sample_domain=d), expected)
 
 
@@ -76,16 +76,16 @@ def test_without_labels_and_neighbours_it_is_tca(kernel, k):
 
 
 def test_labels_alone_leave_one_component_less_than_classes():
-    knobs = {"dependence": 1.0, "locality": 0.0, "reg": 1e-3, "kernel": "primal"}
-    assert SSTCA(n_components=3, **knobs).fit(X, y, sample_domain=d).projection_.shape == (3, 2)
+    params = {"dependence": 1.0, "locality": 0.0, "reg": 1e-3, "kernel": "primal"}
+    assert SSTCA(n_components=3, **params).fit(X, y, sample_domain=d).projection_.shape == (3, 2)
     # as printed, telling labelled rows from others counts as following the labels: one direction more
-    assert SSTCA(n_components=3, centring="all", **knobs).fit(X, y, sample_domain=d).projection_.shape == (3, 3)
+    assert SSTCA(n_components=3, centring="all", **params).fit(X, y, sample_domain=d).projection_.shape == (3, 3)
 
 
 def test_labels_alone_are_the_class_means_directions():
     halves = np.r_[Xs, Xs]  # no shift
-    knobs = {"dependence": 1.0, "locality": 0.0, "reg": 1.0, "kernel": "primal", "n_components": 2}
-    Z = SSTCA(**knobs).fit_transform(halves, np.r_[ys, ys], sample_domain=np.repeat([1, -1], 30))
+    params = {"dependence": 1.0, "locality": 0.0, "reg": 1.0, "kernel": "primal", "n_components": 2}
+    Z = SSTCA(**params).fit_transform(halves, np.r_[ys, ys], sample_domain=np.repeat([1, -1], 30))
     means = np.array([Xs[ys == c].mean(axis=0) - Xs.mean(axis=0) for c in "abc"])
     weights = np.array([(ys == c).sum() for c in "abc"])
     _, V = eigh((means * weights[:, None] ** 2).T @ means)
@@ -110,10 +110,10 @@ def test_numbers_are_followed():
 
 
 def test_a_high_price_of_locality_gives_smooth_components():
-    knobs = {"n_components": 1, "kernel": "rbf", "gamma": 0.5, "reg": 1.0}
+    params = {"n_components": 1, "kernel": "rbf", "gamma": 0.5, "reg": 1.0}
 
     def rough(locality):
-        z = SSTCA(locality=locality, **knobs).fit_transform(X, y, sample_domain=d)[:, 0]
+        z = SSTCA(locality=locality, **params).fit_transform(X, y, sample_domain=d)[:, 0]
         return z @ laplacian(5) @ z / (n * z.var())
 
     assert rough(1e4) < 0.9 * rough(0.0)

@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from smallnet import C, K
-from sourcefree import changed, engine, rows
+from small_net import C, K
+from source_free_case import changed, engine, rows
 from torch import nn
 
-from transfermap.deep.objective import View
+from transfermap.deep.training.objective import Outputs
 from transfermap.methods.source_free.t3a import T3A, templates
 
 
@@ -33,22 +33,22 @@ def by_hand(head, f, keep, weight):
 @pytest.mark.parametrize("weight", [1.0, 0.2])
 def test_templates_are_those_of_a_loop(keep, weight):
     m, x = engine()
-    seen = m.see(x)
+    seen = m.forward(x)
     expected = by_hand(m["head"], seen.f, keep, weight)
-    own = View(m["head"].weight, m["head"](m["head"].weight), {})
+    own = Outputs(m["head"].weight, m["head"](m["head"].weight), {})
     torch.testing.assert_close(templates(own, seen, keep, weight).detach(), expected)
     before = {k: v.clone() for k, v in m.modules.state_dict().items()}
     T3A(keep=keep, weight=weight).adapt(m, rows(x))
     torch.testing.assert_close(m["head"].weight.detach(), expected)
     assert changed(before, m.modules) == {"head.weight", "head.bias"}
-    told = torch.tensor([max(range(C), key=lambda k: float(row @ expected[k])) for row in seen.f.detach()])
-    torch.testing.assert_close(m.see(x).z.argmax(1), told)
+    predicted = torch.tensor([max(range(C), key=lambda k: float(row @ expected[k])) for row in seen.f.detach()])
+    torch.testing.assert_close(m.forward(x).z.argmax(1), predicted)
 
 
 def test_without_rows_they_are_the_classifiers_directions():
     head = nn.Linear(K, C).double()
-    none = View(torch.zeros(0, K, dtype=torch.float64), torch.zeros(0, C, dtype=torch.float64), {})
-    found = templates(View(head.weight, head(head.weight), {}), none, keep=1)
+    none = Outputs(torch.zeros(0, K, dtype=torch.float64), torch.zeros(0, C, dtype=torch.float64), {})
+    found = templates(Outputs(head.weight, head(head.weight), {}), none, keep=1)
     for made, own in zip(found, head.weight, strict=True):
         assert math.isclose(float(torch.cosine_similarity(made, own, dim=0).detach()), 1.0, rel_tol=1e-12)
 

@@ -3,10 +3,10 @@
 import math
 
 import torch
-from smallnet import C
-from sourcefree import BATCHED, changed, engine, rows
+from small_net import C
+from source_free_case import BATCHED, changed, engine, rows
 
-from transfermap.deep.objective import Batch, entropy
+from transfermap.deep.training.objective import Batch, entropy
 from transfermap.methods.source_free.batchnorm import BatchNorm
 from transfermap.methods.source_free.tent import TENT
 
@@ -23,14 +23,14 @@ def normalised_by_hand(m, x):
 
 def test_the_loss_is_the_entropy_under_the_batchs_own_statistics():
     m, x = engine()
-    told = TENT(weight=0.5).surer(m, None, Batch(x, None, torch.arange(len(x))), 0.0)["entropy"]
+    predicted = TENT(weight=0.5).surer(m, None, Batch(x, None, torch.arange(len(x))), 0.0)["entropy"]
     by_hand = 0.0
     for z in normalised_by_hand(m, x):
         p = torch.exp(z) / torch.exp(z).sum()
         by_hand = by_hand - sum(share * torch.log(share) for share in p)
-    torch.testing.assert_close(told, 0.5 * by_hand / len(x))
+    torch.testing.assert_close(predicted, 0.5 * by_hand / len(x))
     layers = [b for b in m["features"] if isinstance(b, BATCHED)]
-    ours = torch.autograd.grad(told, [p for b in layers for p in b.parameters()])
+    ours = torch.autograd.grad(predicted, [p for b in layers for p in b.parameters()])
     theirs = torch.autograd.grad(0.5 * by_hand / len(x), [p for b in layers for p in b.parameters()])
     torch.testing.assert_close(ours, theirs)
 
@@ -63,4 +63,4 @@ def test_without_a_step_worth_the_name_it_is_batch_norm_adaptation():
     TENT(rate=1e-12).adapt(m, rows(x, size=40))
     other, _ = engine()
     BatchNorm().adapt(other, rows(x, size=40))
-    torch.testing.assert_close(m.see(x).z, other.see(x).z, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(m.forward(x).z, other.forward(x).z, rtol=1e-6, atol=1e-6)

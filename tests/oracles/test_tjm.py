@@ -48,9 +48,9 @@ def test_it_is_the_papers_reweighting(kernel, rounds, norm, factor):
 @pytest.mark.parametrize("scale", ["unit", "regularizer", "constraint"])
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 def test_without_reweighting_it_is_tca(kernel, scale):
-    knobs = {"kernel": kernel, "n_components": 3, "reg": 0.5, "gamma": 0.2, "scale": scale}
-    ours = TJM(max_iter=1, **knobs).fit_transform(X, sample_domain=d)
-    same_up_to_sign_and_common_size(ours, TCA(**knobs).fit_transform(X, sample_domain=d))
+    params = {"kernel": kernel, "n_components": 3, "reg": 0.5, "gamma": 0.2, "scale": scale}
+    ours = TJM(max_iter=1, **params).fit_transform(X, sample_domain=d)
+    same_up_to_sign_and_common_size(ours, TCA(**params).fit_transform(X, sample_domain=d))
 
 
 def test_rows_of_the_source_that_do_not_help_are_left_out():
@@ -80,9 +80,9 @@ def test_it_stops_when_the_lengths_stay():
 def test_landmarks_come_close_to_the_exact_kernel():
     r = np.random.default_rng(1)
     rows, domain = r.normal(size=(600, 3)) + np.repeat([[0, 0, 0], [0.5, 0, 0]], 300, axis=0), np.repeat([1, -1], 300)
-    knobs = {"n_components": 3, "kernel": "rbf", "gamma": 0.1, "reg": 1.0, "max_iter": 3}
-    exact = TJM(**knobs).fit_transform(rows, sample_domain=domain)
-    near = TJM(max_exact=0, landmarks=150, **knobs).fit_transform(rows, sample_domain=domain)
+    params = {"n_components": 3, "kernel": "rbf", "gamma": 0.1, "reg": 1.0, "max_iter": 3}
+    exact = TJM(**params).fit_transform(rows, sample_domain=domain)
+    near = TJM(max_exact=0, landmarks=150, **params).fit_transform(rows, sample_domain=domain)
     for j in range(3):
         assert abs(np.corrcoef(exact[:, j], near[:, j])[0, 1]) > 0.99
 

@@ -98,18 +98,18 @@ def test_without_a_source_it_is_adaboost(n_classes):
     np.testing.assert_allclose(found.votes, ada.estimator_weights_, atol=1e-8)
 
 
-def scripted(missed, n_source, **knobs):
+def scripted(missed, n_source, **params):
     """Boost with models whose mistakes are written down beforehand, one row a round."""
     missed = np.array(missed, dtype=bool)
     turn = iter(range(len(missed)))
     return boost(
         lambda w: next(turn),
         lambda t: missed[t],
-        start_weights(n_source, missed.shape[1] - n_source, knobs.pop("start", "rows")),
+        start_weights(n_source, missed.shape[1] - n_source, params.pop("start", "rows")),
         n_source,
-        knobs.pop("n_classes", 2),
+        params.pop("n_classes", 2),
         len(missed),
-        **knobs,
+        **params,
     )
 
 

@@ -67,6 +67,6 @@ def test_with_equally_common_classes_it_is_bda():
     yb = np.tile([0, 1], 60)
     Xb = np.random.default_rng(0).normal(size=(120, 4)) + 20 * np.outer(yb - 0.5, [1, 0, 0, 0])  # a sure guess
     Xb[60:, 1] += 3
-    knobs = {"mu": 1.0, "n_components": 2, "reg": 0.3}
-    ours, bda = (m(**knobs).fit_transform(Xb, yb, sample_domain=d) for m in (WBDA, BDA))
+    params = {"mu": 1.0, "n_components": 2, "reg": 0.3}
+    ours, bda = (m(**params).fit_transform(Xb, yb, sample_domain=d) for m in (WBDA, BDA))
     np.testing.assert_allclose(ours, bda, atol=1e-8)

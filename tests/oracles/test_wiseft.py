@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from tuningnet import STEPS, rows, told
+from finetuning_case import STEPS, predicted, rows
 
-from transfermap.deep import shells
+from transfermap.deep import estimators as shells
 from transfermap.methods.tuning.linearprobe import LinearProbe
 from transfermap.methods.tuning.lpft import LPFT
 from transfermap.methods.tuning.wiseft import WiSEFT
@@ -18,8 +18,8 @@ def few_steps(monkeypatch):
 def test_its_ends_are_the_probe_and_what_is_fine_tuned_from_it():
     X, y, d, _ = rows()
     for alpha, end in ((0.0, LinearProbe()), (1.0, LPFT())):
-        got = told(WiSEFT(alpha=alpha).fit(X, y, sample_domain=d), X)
-        np.testing.assert_array_equal(got, told(end.fit(X, y, sample_domain=d), X))
+        got = predicted(WiSEFT(alpha=alpha).fit(X, y, sample_domain=d), X)
+        np.testing.assert_array_equal(got, predicted(end.fit(X, y, sample_domain=d), X))
 
 
 @pytest.mark.parametrize("alpha", [0.25, 0.5])

@@ -25,7 +25,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Predictor(Protocol):
     """Trains on source rows ``Xs`` (n_source, d) with labels ``ys``, and predicts target rows ``Xt`` (n_target, d)."""
 
-    def __call__(self, Xs: Any, ys: Array, Xt: Any, **knobs: Any) -> Array: ...
+    def __call__(self, Xs: Any, ys: Array, Xt: Any, **params: Any) -> Array: ...
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,7 +34,7 @@ HONEST: dict[str, str] = {}
 _KERNEL_ROWS = 5000
 
 
-def baseline(name: str, Xs: Any, ys: Array, Xt: Any, **knobs: Any) -> Array:
+def baseline(name: str, Xs: Any, ys: Array, Xt: Any, **params: Any) -> Array:
     """What the baseline ``name`` predicts for ``Xt`` (n_target, d), having seen ``Xs`` (n_source, d) and ``ys``.
 
     Raises
@@ -44,11 +44,11 @@ def baseline(name: str, Xs: Any, ys: Array, Xt: Any, **knobs: Any) -> Array:
     """
     if name not in BASELINES:
         raise ValueError(f"no baseline {name!r}; expected one of: {', '.join(BASELINES)}")
-    return BASELINES[name](Xs, ys, Xt, **knobs)
+    return BASELINES[name](Xs, ys, Xt, **params)
 
 
 def _named(name: str, title: str) -> Callable[[F], F]:
-    """Register a function by the name that the grid calls it by; its keyword arguments are its knobs."""
+    """Register a function by the name that the grid calls it by; its keyword arguments are its params."""
 
     def mark(function: F) -> F:
         BASELINES[name], HONEST[name] = function, title
@@ -69,8 +69,8 @@ def nn(Xs: Any, ys: Array, Xt: Any, *, k: int = 1) -> Array:
     """The label of the nearest source row, by Euclidean distance."""
     if not 1 <= k <= Xs.shape[0]:
         raise ValueError(f"nn: k must be between 1 and the {Xs.shape[0]} source rows; got {k!r}")
-    told: Array = KNeighborsClassifier(k, algorithm="brute").fit(Xs, ys).predict(Xt)
-    return told
+    predicted: Array = KNeighborsClassifier(k, algorithm="brute").fit(Xs, ys).predict(Xt)
+    return predicted
 
 
 @_named("l2-nn", "row L2 + 1-NN")
@@ -91,8 +91,8 @@ def linear_svm(Xs: Any, ys: Array, Xt: Any, *, C: float = 1.0) -> Array:
     """A linear support vector machine, one against one; above 5,000 source rows one against the rest."""
     small = Xs.shape[0] <= _KERNEL_ROWS
     model = SVC(kernel="linear", C=C) if small else LinearSVC(C=C, random_state=0, dual="auto")
-    told: Array = model.fit(Xs, ys).predict(Xt)
-    return told
+    predicted: Array = model.fit(Xs, ys).predict(Xt)
+    return predicted
 
 
 @_named("kernel-rls", "kernel RLS")

@@ -8,7 +8,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from transfermap.bench.files import Array
+from transfermap.bench.dataset_files import Array
 
 Pair = tuple[str, str]
 

@@ -1,4 +1,4 @@
-"""Who competes: methods of the map with their knobs, and the honest baselines, as the commands spell them."""
+"""Who competes: methods of the map with their params, and the honest baselines, as the commands spell them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sklearn.utils import get_tags
 
 from transfermap.adapted import Adapted
 from transfermap.bench.baselines import BASELINES, baseline
+from transfermap.bench.dataset_files import Array
 from transfermap.bench.datasets import Rows
-from transfermap.bench.files import Array
 from transfermap.bench.kernelrls import KernelRLS
-from transfermap.card import check_knobs, find, keys
-from transfermap.data.arrays import densify
+from transfermap.card import check_params, find, keys
+from transfermap.data.tables.arrays import densify
 from transfermap.roles import Learner
 from transfermap.split import stacked
 from transfermap.verdict.estimators import estimator
@@ -32,19 +32,19 @@ OWN = "own"
 
 @dataclass(frozen=True)
 class Contender:
-    """A method or baseline with its knobs."""
+    """A method or baseline with its params."""
 
     key: str
-    knobs: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def spelled(self) -> str:
-        """How a command names it: ``jda:kernel=linear,n_components=20``, the knobs in the order of their names."""
-        return spell(self.key, self.knobs)
+        """How a command names it: ``jda:kernel=linear,n_components=20``, the params in the order of their names."""
+        return spell(self.key, self.params)
 
 
-def spell(key: str, knobs: Mapping[str, Any]) -> str:
-    """A method and its knobs in one word.
+def spell(key: str, params: Mapping[str, Any]) -> str:
+    """A method and its params in one word.
 
     Examples
     --------
@@ -52,8 +52,8 @@ def spell(key: str, knobs: Mapping[str, Any]) -> str:
     >>> spell("jda", {"n_components": 20, "kernel": "linear"})
     'jda:kernel=linear,n_components=20'
     """
-    told = ",".join(f"{name}={_told(value)}" for name, value in sorted(knobs.items()))
-    return f"{key}:{told}" if told else key
+    predicted = ",".join(f"{name}={_told(value)}" for name, value in sorted(params.items()))
+    return f"{key}:{predicted}" if predicted else key
 
 
 def _told(value: Any) -> str:
@@ -61,12 +61,12 @@ def _told(value: Any) -> str:
 
 
 def contenders(text: str) -> list[Contender]:
-    """What a command names: ``"tca,jda:n_components=20,kernel=linear"`` is two methods, the second with two knobs.
+    """What a command names: ``"tca,jda:n_components=20,kernel=linear"`` is two methods, the second with two params.
 
     Raises
     ------
     ValueError
-        If there is no such method or knob, or a knob's value is out of its bounds.
+        If there is no such method or param, or a param's value is out of its bounds.
 
     Examples
     --------
@@ -74,20 +74,20 @@ def contenders(text: str) -> list[Contender]:
     >>> [c.spelled for c in contenders("tca,jda:n_components=20,kernel=linear")]
     ['tca', 'jda:kernel=linear,n_components=20']
     """
-    # a comma parts methods, unless a knob follows it
+    # a comma parts methods, unless a param follows it
     parts = [part.strip() for part in re.split(r",(?!\s*\w+\s*=)", text)]
     return [_contender(part) for part in parts if part]
 
 
 def _contender(part: str) -> Contender:
-    key, _, told = part.partition(":")
-    knobs: dict[str, Any] = {}
-    for setting in filter(None, told.split(",")):
+    key, _, predicted = part.partition(":")
+    params: dict[str, Any] = {}
+    for setting in filter(None, predicted.split(",")):
         name, equals, value = (piece.strip() for piece in setting.partition("="))
         if not equals or not name:
-            raise ValueError(f"{setting!r} in {part!r} is no knob; expected name=value, as in jda:n_components=20")
-        knobs[name] = _value(value)
-    return check_contender(Contender(key.strip().lower(), knobs))
+            raise ValueError(f"{setting!r} in {part!r} is no param; expected name=value, as in jda:n_components=20")
+        params[name] = _value(value)
+    return check_contender(Contender(key.strip().lower(), params))
 
 
 def _value(text: str) -> Any:
@@ -104,27 +104,27 @@ def _value(text: str) -> Any:
 
 
 def check_contender(contender: Contender) -> Contender:
-    """The contender itself, if its method and knobs exist and the knobs are within their bounds."""
-    key, knobs = contender.key, contender.knobs
+    """The contender itself, if its method and params exist and the params are within their bounds."""
+    key, params = contender.key, contender.params
     if key not in BASELINES and key not in keys():
         close = difflib.get_close_matches(key, [*BASELINES, *keys()], n=3)
         near = f", did you mean {' or '.join(close)}?" if close else ""
         raise ValueError(f"no method {key!r}{near} expected one of: {', '.join([*BASELINES, *keys()])}")
-    offered = _knobs(key)
-    for name in knobs:
+    offered = _params(key)
+    for name in params:
         if name == "estimator":
-            raise ValueError(f"{key}: the estimator is chosen by --estimator, it is no knob here")
+            raise ValueError(f"{key}: the estimator is chosen by --estimator, it is no param here")
         if name not in offered:
-            raise ValueError(f"{key} has no knob {name!r}; it has: {', '.join(offered) or 'none'}")
+            raise ValueError(f"{key} has no param {name!r}; it has: {', '.join(offered) or 'none'}")
     if key not in BASELINES:
-        check_knobs(find(key)(**knobs))
+        check_params(find(key)(**params))
     return contender
 
 
-def _knobs(key: str) -> list[str]:
+def _params(key: str) -> list[str]:
     if key in BASELINES:
-        told = inspect.signature(BASELINES[key]).parameters.values()
-        return [p.name for p in told if p.kind is inspect.Parameter.KEYWORD_ONLY]
+        predicted = inspect.signature(BASELINES[key]).parameters.values()
+        return [p.name for p in predicted if p.kind is inspect.Parameter.KEYWORD_ONLY]
     return [f.name for f in fields(find(key)) if f.name != "estimator"]
 
 
@@ -175,7 +175,7 @@ def predict(contender: Contender, after: str, rows: Rows, seed: int = 0) -> Arra
     ndarray of shape (n_target,)
     """
     if contender.key in BASELINES:
-        return baseline(contender.key, rows.Xs, rows.ys, rows.Xt, **contender.knobs)
+        return baseline(contender.key, rows.Xs, rows.ys, rows.Xt, **contender.params)
     model = Adapted(_method(contender, seed), classifier(after if takes_estimator(contender.key) else "nn", seed))
     Xs, Xt = rows.Xs, rows.Xt
     if sparse.issparse(Xs) and not get_tags(model).input_tags.sparse:
@@ -187,11 +187,11 @@ def predict(contender: Contender, after: str, rows: Rows, seed: int = 0) -> Arra
         np.concatenate([codes, np.full(n, -1)]),
         sample_domain=np.concatenate([rows.domains, np.full(n, -1)]),
     )
-    told: Array = classes[model.predict(Xt)]
-    return told
+    predicted: Array = classes[model.predict(Xt)]
+    return predicted
 
 
 def _method(contender: Contender, seed: int) -> Any:
     cls = find(contender.key)
     drawn = {"random_state": seed} if "random_state" in {f.name for f in fields(cls)} else {}
-    return cls(**drawn | dict(contender.knobs))
+    return cls(**drawn | dict(contender.params))

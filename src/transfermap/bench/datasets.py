@@ -18,7 +18,7 @@ from scipy import sparse
 
 from transfermap.bench import loaders
 from transfermap.bench.catalogue import DataSet, Domain, Domains
-from transfermap.bench.files import Array
+from transfermap.bench.dataset_files import Array
 from transfermap.bench.folders import domain_files, read_domains
 from transfermap.bench.preprocess import prepare
 
@@ -33,10 +33,10 @@ def data_folder(given: Path | str | None = None) -> Path:
     ValueError
         If neither is given, or there is no such folder.
     """
-    told = given or os.environ.get(VARIABLE)
-    if not told:
+    predicted = given or os.environ.get(VARIABLE)
+    if not predicted:
         raise ValueError(f"say which folder holds the data sets: --data-dir FOLDER, or the variable {VARIABLE}")
-    folder = Path(told)
+    folder = Path(predicted)
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}; expected the one that holds the data sets")
     return folder
@@ -107,8 +107,8 @@ Stamps = tuple[tuple[int, int], ...]
 
 def _stamps(data: DataSet, folder: Path) -> Stamps:
     """When each file was written and how long it is: what is kept in memory is what lies on disk."""
-    told = [(folder / name).stat() for name in data.files]
-    return tuple((file.st_mtime_ns, file.st_size) for file in told)
+    predicted = [(folder / name).stat() for name in data.files]
+    return tuple((file.st_mtime_ns, file.st_size) for file in predicted)
 
 
 @lru_cache(maxsize=2)

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from pyarrow import ArrowException, parquet
 
-from transfermap.bench.files import Array, arrays, inside, labels, rows
-from transfermap.data.files import read_table
+from transfermap.bench.dataset_files import Array, arrays, inside, labels, rows
+from transfermap.data.tables.files import read_table
 
 LABEL = "y"
 Domain = tuple[Array, Array]

@@ -18,11 +18,11 @@ import numpy as np
 from joblib import Parallel, delayed, parallel_config
 from threadpoolctl import threadpool_limits
 
-from transfermap.bench.cells import FULL, Cell, drawn
 from transfermap.bench.contenders import Contender, predict, spell
 from transfermap.bench.datasets import Rows, load_task
+from transfermap.bench.measurements import FULL, Cell, drawn
 from transfermap.bench.records import Record, appending
-from transfermap.io import versions
+from transfermap.runs.model_file import versions
 
 
 class Outcome(NamedTuple):
@@ -64,13 +64,13 @@ def run_cell(cell: Cell, data_dir: Path) -> Record:
 
 def _scored(cell: Cell, rows: Rows) -> tuple[float | None, str | None]:
     try:
-        told = predict(
-            Contender(cell.method, cell.knobs), cell.estimator, rows, 0 if cell.seed == FULL else int(cell.seed)
+        predicted = predict(
+            Contender(cell.method, cell.params), cell.estimator, rows, 0 if cell.seed == FULL else int(cell.seed)
         )
     except Exception as error:  # one method's fault is a record, not the end of the grid
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         return None, f"{kind}{' '.join(str(error).split())}"[:500] or type(error).__name__
-    return float(np.mean(told == rows.yt)), None
+    return float(np.mean(predicted == rows.yt)), None
 
 
 @cache
@@ -123,7 +123,9 @@ def run_grid(
             for n, record in enumerate(parallel(delayed(run_cell)(cell, data_dir) for cell in todo), 1):
                 append(record)
                 faults += record["status"] == "fault"
-                tick(f"{n} of {len(todo)} cells, last {spell(record['method'], record['knobs'])} on {record['target']}")
+                tick(
+                    f"{n} of {len(todo)} cells, last {spell(record['method'], record['params'])} on {record['target']}"
+                )
     return Outcome(len(cells), len(todo), len(cells) - len(todo), faults, records.torn)
 
 

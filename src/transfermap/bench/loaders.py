@@ -9,8 +9,8 @@ import numpy as np
 
 from transfermap.bench import reviews
 from transfermap.bench.catalogue import SETS, Domain, Domains, dataset
-from transfermap.bench.files import arrays, labels, rows
-from transfermap.bench.pictures import read_classes, shrink
+from transfermap.bench.dataset_files import arrays, labels, rows
+from transfermap.bench.image_data import read_classes, shrink
 
 __all__ = ["SETS"]
 _OFFICE = ("caltech10", "amazon", "webcam", "dslr")
@@ -61,7 +61,7 @@ def office_caltech_efflite0(data_dir: Path) -> Domains:
     licence=_OFFICE_TERMS,
 )
 def office_caltech_images(data_dir: Path) -> Domains:
-    """Office + Caltech-10, the pictures themselves as 16 x 16 grey values, 10 classes; needs Pillow."""
+    """Office + Caltech-10, the images themselves as 16 x 16 grey values, 10 classes; needs Pillow."""
     folder = data_dir / "office_caltech10" / "images_160"
     return {name: Domain(*read_classes(folder / name, side=16)) for name in _OFFICE}
 
@@ -69,7 +69,7 @@ def office_caltech_images(data_dir: Path) -> Domains:
 def _jda_pair(path: Path, first: str, second: str) -> Domains:
     """The two domains of one of the JDA paper's files."""
     a = arrays(path, ("Xs", "Ys", "Xt", "Yt"))
-    # these files keep a picture in a column, labels in a row
+    # these files keep an image in a column, labels in a row
     return {
         first: Domain(rows(a["Xs"].T, path), labels(a["Ys"], path)),
         second: Domain(rows(a["Xt"].T, path), labels(a["Yt"], path)),
@@ -128,7 +128,7 @@ _PACS = ("photo", "art_painting", "cartoon", "sketch")
     licence="none stated; Li et al. 2017 (research use)",
 )
 def pacs_efflite0(data_dir: Path) -> Domains:
-    """PACS, 60 pictures a class and style, 1280 features of an EfficientNet-Lite0 trained on ImageNet, 7 classes."""
+    """PACS, 60 images a class and style, 1280 features of an EfficientNet-Lite0 trained on ImageNet, 7 classes."""
     return _deep(data_dir / "pacs_efflite0_sub", _PACS)
 
 

@@ -1,4 +1,4 @@
-"""What papers did that no method of the map does: ``recipe(Xs, ys, Xt, classify, **knobs) -> labels of Xt``."""
+"""What papers did that no method of the map does: ``recipe(Xs, ys, Xt, classify, **params) -> labels of Xt``."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def pooled_pca(Xs: Array, ys: Array, Xt: Array, classify: Classify, n_components
 
 @_named
 def latent(
-    Xs: Any, ys: Array, Xt: Any, classify: Classify, n_components: int = 100, key: str = "sourceonly", **knobs: Any
+    Xs: Any, ys: Array, Xt: Any, classify: Classify, n_components: int = 100, key: str = "sourceonly", **params: Any
 ) -> Array:
-    """The leading singular directions of both domains' sparse rows, then the method ``key`` with its knobs."""
+    """The leading singular directions of both domains' sparse rows, then the method ``key`` with its params."""
     X = TruncatedSVD(n_components, random_state=0).fit_transform(stacked(Xs, Xt))
     half, side = Xs.shape[0], np.repeat([1, -1], [Xs.shape[0], Xt.shape[0]])
-    method = find(key)(**knobs).fit(X, np.concatenate([ys, np.full(Xt.shape[0], ys[0])]), sample_domain=side)
+    method = find(key)(**params).fit(X, np.concatenate([ys, np.full(Xt.shape[0], ys[0])]), sample_domain=side)
     if isinstance(method, Learner):
         return method.predict(X[half:])
     Z = method.transform(X, sample_domain=side)

@@ -27,7 +27,7 @@ def summarise(records: Iterable[Record]) -> list[Group]:
     list of dict
         One a draw ("80%", "20 a class", "full"): ``draw``, ``score`` (always "oracle accuracy"), ``tasks`` (each with
         ``name``, ``dataset``, ``source``, ``target``), ``rows`` and ``ranking``. A row is one method with its estimator
-        and, where a task has more than one, preparation: ``name``, ``method``, ``knobs``, ``estimator``,
+        and, where a task has more than one, preparation: ``name``, ``method``, ``params``, ``estimator``,
         ``preprocess``, ``mean`` over tasks, ``rank`` (both None unless it has a score on every task), ``seconds``
         (median of its cells), ``faults``, ``fault`` (the first sentence), and ``scores``: task name -> ``mean``, ``sd``
         over seeds (None for one seed), ``n``. Rows come best rank first.
@@ -45,7 +45,7 @@ def _group(draw: str, records: list[Record]) -> Group:
     several = len({(task_name(r), r["preprocess"]) for r in records}) > len(tasks)
     lines: dict[tuple[str, ...], list[Record]] = {}
     for r in records:
-        who = spell(r["method"], r["knobs"]), r["estimator"], r["preprocess"] if several else ""
+        who = spell(r["method"], r["params"]), r["estimator"], r["preprocess"] if several else ""
         lines.setdefault(who, []).append(r)
     rows = [_row(who, found, list(tasks), several) for who, found in lines.items()]
     ranking = _rank([row for row in rows if row["mean"] is not None], list(tasks))
@@ -71,7 +71,7 @@ def _row(who: tuple[str, ...], records: list[Record], tasks: list[str], several:
     return {
         "name": f"{name} [{preprocess}]" if several else name,
         "method": records[0]["method"],
-        "knobs": records[0]["knobs"],
+        "params": records[0]["params"],
         "estimator": estimator,
         "preprocess": ", ".join(sorted({r["preprocess"] for r in records})),
         "mean": float(np.mean([s["mean"] for s in scores.values()])) if len(scores) == len(tasks) else None,

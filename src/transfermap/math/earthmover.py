@@ -129,15 +129,15 @@ def _simplex(cost: Cost, a: Array, b: Array, arcs: Array) -> tuple[sparse.csr_ar
     """The best plan on some pairs, and its dual potentials."""
     from ot.lp import emd  # type: ignore[import-untyped]
 
-    knobs = {"numItermax": _PIVOTS, "log": True, "center_dual": False}
+    params = {"numItermax": _PIVOTS, "log": True, "center_dual": False}
     i, j = np.divmod(arcs, len(b))
     C = _pair_costs(cost, i, j)
     if len(arcs) == len(a) * len(b):
-        G, log = emd(a, b, C.reshape(len(a), len(b)), **knobs)
+        G, log = emd(a, b, C.reshape(len(a), len(b)), **params)
         return sparse.csr_array(G), log["u"], log["v"]
     # a cost of 0 would drop out of a sparse array as if the pair were not there
     shift = 1.0 + np.abs(C).max()
-    G, log = emd(a, b, sparse.coo_array((C + shift, (i, j)), (len(a), len(b))), **knobs)
+    G, log = emd(a, b, sparse.coo_array((C + shift, (i, j)), (len(a), len(b))), **params)
     return sparse.csr_array(G), log["u"] - shift, log["v"]
 
 

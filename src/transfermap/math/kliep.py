@@ -68,8 +68,8 @@ def held_out_score(
             log_sum(-gamma * D[fold == k] + (log_coefficients(b) - level), axis=1)
             for D, fold in ((Ds, fold_s), (Dt, fold_t))
         )
-        told = -np.logaddexp(0, -logs_t).mean() - np.logaddexp(0, logs_s).mean()
-        scores.append(told if held_out == "both" else logs_t.mean())
+        predicted = -np.logaddexp(0, -logs_t).mean() - np.logaddexp(0, logs_s).mean()
+        scores.append(predicted if held_out == "both" else logs_t.mean())
     return float(np.mean(scores))
 
 

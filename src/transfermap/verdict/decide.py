@@ -1,6 +1,6 @@
 """From evidence to a verdict: use a method, stay with source-only, or can't tell. No target label comes near here.
 
-For classes, what evidence like this was worth on many tasks (:mod:`transfermap.verdict.foresight`) decides: what is
+For classes, what evidence like this was worth on many tasks (:mod:`transfermap.verdict.meta_model`) decides: what is
 made of all methods is used, if that is a gain with enough probability and no veto holds. For numbers, for few methods,
 and for data unlike all that is known, votes decide. A validator votes for a method when the method's gain over
 source-only, paired resample by resample, is above ``MARGIN`` with its whole 90 % interval above zero; it votes against
@@ -18,12 +18,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.stats import rankdata
 
-from transfermap.measure.validators import collapsed
+from transfermap.measure.validators.label_free import collapsed
+from transfermap.messages import Note
+from transfermap.verdict.check.findings import ALIKE, CLEAR
+from transfermap.verdict.ensembles import card_of
 from transfermap.verdict.evidence import RESAMPLES, VALIDATORS, Candidate, interval, paired, steadiness
-from transfermap.verdict.findings import ALIKE, CLEAR
-from transfermap.verdict.foresight import Foreseen
-from transfermap.verdict.joined import card_of
-from transfermap.words import Note
+from transfermap.verdict.meta_model import Foreseen
 
 MARGIN = 0.01
 NEEDED = 2
@@ -143,8 +143,8 @@ def decide(
         return Verdict("unknown", "sourceonly", (Note("verdict.not_learnable", "stop"),), True)
     if setting.auc_low <= ALIKE:
         return Verdict("stay", "sourceonly", (Note("verdict.alike"),), False)
-    told = {key: found for key, found in (foreseen or {}).items() if key in standings}
-    found = _expected(told, standings, least) if told else _voted(standings, setting, resamples)
+    predicted = {key: found for key, found in (foreseen or {}).items() if key in standings}
+    found = _expected(predicted, standings, least) if predicted else _voted(standings, setting, resamples)
     if found.answer == "unknown" and setting.rescaled:
         # the one question whose answer needs no labels
         asked = Note("verdict.rescaled", "warn", {"count": len(setting.rescaled), "method": card_of(SCALED).name})
@@ -152,32 +152,32 @@ def decide(
     return found
 
 
-def hopeful(told: Mapping[str, Foreseen], standings: Mapping[str, Standing], least: float) -> list[str]:
+def hopeful(predicted: Mapping[str, Foreseen], standings: Mapping[str, Standing], least: float) -> list[str]:
     """Which may be used: those that should gain and that nothing forbids, where that is sure enough for one of them."""
-    found = [k for k, x in told.items() if x.gain > 0 and k in standings and not standings[k].vetoes]
-    return found if any(told[k].net >= least for k in found) else []
+    found = [k for k, x in predicted.items() if x.gain > 0 and k in standings and not standings[k].vetoes]
+    return found if any(predicted[k].net >= least for k in found) else []
 
 
-def _expected(told: Mapping[str, Foreseen], standings: Mapping[str, Standing], least: float) -> Verdict:
+def _expected(predicted: Mapping[str, Foreseen], standings: Mapping[str, Standing], least: float) -> Verdict:
     """By what is foreseen, where a gain is sure enough for one at least and nothing forbids it.
 
     Then the one is used that may gain most: whether adapting helps can be foretold, how much far less. To stay is to
     know that little is missed: where the intervals reach further, nobody can tell.
     """
-    if usable := hopeful(told, standings, least):
-        best = max(usable, key=lambda k: (told[k].gain_high, k))
-        surest = max(usable, key=lambda k: told[k].net)
-        why = tuple(Note("verdict.foreseen", "info", _told(k, told)) for k in dict.fromkeys((best, surest)))
+    if usable := hopeful(predicted, standings, least):
+        best = max(usable, key=lambda k: (predicted[k].gain_high, k))
+        surest = max(usable, key=lambda k: predicted[k].net)
+        why = tuple(Note("verdict.foreseen", "info", _told(k, predicted)) for k in dict.fromkeys((best, surest)))
         return Verdict("use", best, why, False)
-    best = max(told, key=lambda k: (told[k].gain, k))
-    if max(told[key].gain_high for key in told) <= LITTLE:
-        return Verdict("stay", "sourceonly", (Note("verdict.foreseen_none", "info", _told(best, told)),), True)
-    code = "verdict.foreseen_unsure" if told[best].gain > 0 else "verdict.foreseen_worse"
-    return Verdict("unknown", "sourceonly", (Note(code, "warn", _told(best, told)), *standings[best].vetoes), True)
+    best = max(predicted, key=lambda k: (predicted[k].gain, k))
+    if max(predicted[key].gain_high for key in predicted) <= LITTLE:
+        return Verdict("stay", "sourceonly", (Note("verdict.foreseen_none", "info", _told(best, predicted)),), True)
+    code = "verdict.foreseen_unsure" if predicted[best].gain > 0 else "verdict.foreseen_worse"
+    return Verdict("unknown", "sourceonly", (Note(code, "warn", _told(best, predicted)), *standings[best].vetoes), True)
 
 
-def _told(key: str, told: Mapping[str, Foreseen]) -> dict[str, object]:
-    found = told[key]
+def _told(key: str, predicted: Mapping[str, Foreseen]) -> dict[str, object]:
+    found = predicted[key]
     ends = {"low": found.gain_low, "high": found.gain_high}
     return {"method": card_of(key).name, "gain": found.gain, **ends, "better": found.better}
 

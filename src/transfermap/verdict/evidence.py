@@ -17,14 +17,14 @@ from threadpoolctl import threadpool_limits
 
 from transfermap.adapted import Adapted
 from transfermap.card import find
-from transfermap.deep.nets import sees_pictures
-from transfermap.measure.mixing import mixval
-from transfermap.measure.validators import agreement
-from transfermap.verdict.domains import HELD_OUT, Array, Domains, parts
+from transfermap.deep.nets.small import sees_images
+from transfermap.measure.validators.label_free import agreement
+from transfermap.measure.validators.mixup import mixval
+from transfermap.verdict.encoded import HELD_OUT, Array, Domains, parts
+from transfermap.verdict.ensembles import JOINED
 from transfermap.verdict.estimators import GUESS
-from transfermap.verdict.joined import JOINED
 from transfermap.verdict.scoring import Ground, Seen, chosen, consensus, ground_of, scores_of
-from transfermap.verdict.together import joint, outputs
+from transfermap.verdict.voting import joint, outputs
 
 VALIDATORS = ("importance", "reverse", "infomax")
 CONFIDENCE = 0.90
@@ -67,9 +67,9 @@ class Candidate:
     last: Seen | None = None
 
     @classmethod
-    def of(cls, key: str, estimator: Any, role: str, optional: bool = False, **knobs: Any) -> Candidate:
-        """The method ``key`` with its default hyper-parameters, but for ``knobs``."""
-        method = find(key)(**knobs)
+    def of(cls, key: str, estimator: Any, role: str, optional: bool = False, **params: Any) -> Candidate:
+        """The method ``key`` with its default hyper-parameters, but for ``params``."""
+        method = find(key)(**params)
         costly = optional and "torch" in method.card.needs
         return cls(key, method.card.name, role, method, estimator, optional=optional, costly=costly)
 
@@ -152,13 +152,13 @@ def gather(
 
 def _note_all(candidates: list[Candidate], data: Domains, ground: Ground) -> None:
     """Score what was seen on one resample; what joins the others is seen through them."""
-    told = {c.key: c.last for c in candidates if c.last is not None and not c.guesses}
-    if not told:
+    predicted = {c.key: c.last for c in candidates if c.last is not None and not c.guesses}
+    if not predicted:
         return
-    crowd = joint([seen.shown for seen in told.values()])
+    crowd = joint([seen.shown for seen in predicted.values()])
     for c in candidates:
         if c.joins:
-            c.take(_attempt(np.inf, _look, c.method, told, c.estimator, data, ground))
+            c.take(_attempt(np.inf, _look, c.method, predicted, c.estimator, data, ground))
             if c.status != "ok":
                 continue
         seen = c.last
@@ -167,11 +167,11 @@ def _note_all(candidates: list[Candidate], data: Domains, ground: Ground) -> Non
         c.note(scores, chosen(seen.shown, data), (data.ys[ground.part.held], chosen(seen.held, data)))
 
 
-def _look(method: Any, told: dict[str, Seen], estimator: Any, data: Domains, ground: Ground) -> Seen:
+def _look(method: Any, predicted: dict[str, Seen], estimator: Any, data: Domains, ground: Ground) -> Seen:
     """One candidate that is made of the others, on one resample."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        held, shown = method.outlook(told, estimator, data, ground.part, ground.shown)
+        held, shown = method.outlook(predicted, estimator, data, ground.part, ground.shown)
     return scores_of(Seen(held, shown, {}), data.Xt[ground.shown], estimator, data, ground)
 
 
@@ -231,8 +231,8 @@ def observe(method: Any, estimator: Any, data: Domains, ground: Ground) -> Seen:
     model = fitted(method, estimator, data.Xs[part.train], data.ys[part.train], Xt, data.sources[part.train])
     Zh = model.adapter_._see_source(data.Xs[part.held], data.sources[part.held])
     shown = data.Xt[ground.shown]
-    # between two pictures' features there lies no picture
-    mixable = classes is not None and len(shown) > 2 and not sees_pictures(getattr(method, "net", ""))
+    # between two images' features there lies no image
+    mixable = classes is not None and len(shown) > 2 and not sees_images(getattr(method, "net", ""))
     mixed = mixval(model.predict, shown).inter if mixable else np.nan
     seen = Seen(outputs(model.estimator_, Zh, classes), outputs(model, shown, classes), {"mixed": mixed})
     return scores_of(seen, np.asarray(model.adapter_._see_target(shown)), estimator, data, ground)

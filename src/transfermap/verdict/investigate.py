@@ -12,25 +12,25 @@ from typing import Any
 import numpy as np
 
 from transfermap.card import Card, cards, find
-from transfermap.data.encoder import TableEncoder
-from transfermap.data.pictures import picture_shape
-from transfermap.data.sentences import AUTO
-from transfermap.data.task import Task
-from transfermap.deep.nets import LEAST_SIDE, NAMES, sees_pictures
-from transfermap.measure.support import Support
-from transfermap.verdict.check import Check, check_encoded
+from transfermap.data.encode.encoder import TableEncoder
+from transfermap.data.encode.text import AUTO
+from transfermap.data.images.grids import image_shape
+from transfermap.deep.nets.small import LEAST_SIDE, NAMES, sees_images
+from transfermap.measure.shift.support import Support
+from transfermap.messages import Note
+from transfermap.tasks.task import Task
+from transfermap.verdict.assessment import judge
+from transfermap.verdict.check.check import Check, check_encoded
 from transfermap.verdict.decide import Verdict
-from transfermap.verdict.domains import Array, Domains, draw_size, encode
+from transfermap.verdict.encoded import Array, Domains, draw_size, encode
+from transfermap.verdict.ensembles import joined_for
 from transfermap.verdict.estimators import DEFAULT, GUESS, estimator, guess
 from transfermap.verdict.evidence import RESAMPLES, Candidate, fit_all, gather
-from transfermap.verdict.fewlabels import FewLabels, learn_from, led_by_labels, seen_rows
-from transfermap.verdict.gallery import gallery
-from transfermap.verdict.joined import joined_for
-from transfermap.verdict.judge import judge
+from transfermap.verdict.labels.choosing import confidence, untrusted, worth_labelling
+from transfermap.verdict.labels.few_labels import FewLabels, learn_from, led_by_labels, seen_rows
+from transfermap.verdict.labels.verify import leading, target_truth, verify, with_truth
 from transfermap.verdict.record import leaderboard, ledger, maps, spoken
-from transfermap.verdict.rows import confidence, untrusted, worth_labelling
-from transfermap.verdict.verify import leading, target_truth, verify, with_truth
-from transfermap.words import Note
+from transfermap.verdict.sample_images import gallery
 
 LEAST = 6
 NET_ROWS = 1000
@@ -74,12 +74,12 @@ def investigate(
     using : str or scikit-learn estimator, default=None
         What is trained after each method; None: logistic regression, or ridge for regression.
     net : str
-        What deep methods train, of :data:`transfermap.deep.nets.NAMES`; "auto": "lenet" where every row is a square
-        picture of 16 x 16 points or more, "dense" for other pictures, else "mlp"; for methods that work on batch
+        What deep methods train, of :data:`transfermap.deep.nets.small.NAMES`; "auto": "lenet" where every row is a
+        square image of 16 x 16 points or more, "dense" for other images, else "mlp"; for methods that work on batch
         normalisation "resnet" and "normed".
     text : str
         How columns of sentences are read: "topics", the name of a pretrained text net, or "auto"
-        (:func:`transfermap.data.sentences.reading`); the record's notes say which it was.
+        (:func:`transfermap.data.encode.text.reading`); the record's notes say which it was.
     learn : bool
         Whether methods may learn from the task's known target labels too. They are judged by cross-validation on these
         rows, beside all others, which never see one; with "auto" the predictions of what that supports are handed out.
@@ -105,37 +105,41 @@ def investigate(
     encoder, data = encode(task, seed, text)
     # how long the tables take to read, by a text net for example, is not taken off the evidence
     read = time.perf_counter()
-    _remember_pictures(task, data, net)
+    _remember_images(task, data, net)
     checked = check_encoded(task, encoder, data, seed)
 
     left = budget * SPENT - (time.perf_counter() - read)
     resamples = gather(candidates, data, seed=seed, resamples=RESAMPLES, most=draw_size(data), budget=left, tick=tick)
     fit_all(candidates, data, tick)
-    told = {c.key: c.model.predict(data.Xt) for c in candidates if c.model is not None}
+    predicted = {c.key: c.model.predict(data.Xt) for c in candidates if c.model is not None}
     support = Support(seed=seed).fit(np.concatenate([data.Xs, data.Xt]))
     assert checked.setting is not None
-    judged = judge(candidates, data, checked.setting, told, resamples)
+    judged = judge(candidates, data, checked.setting, predicted, resamples)
     model = _model(candidates, method, judged.verdict)
     record = _facts(
         task, candidates, encoder, checked, {"seed": seed, "budget": budget, "estimator": using, "net": net}
     )
     record |= {
-        "leaderboard": leaderboard(candidates, judged, data, told),
-        "verdict": spoken(judged, model, method, candidates, told, resamples),
+        "leaderboard": leaderboard(candidates, judged, data, predicted),
+        "verdict": spoken(judged, model, method, candidates, predicted, resamples),
         "ledger": ledger(task, checked, judged.verdict),
         "truth": None,
     }
-    pictures: dict[str, Array] = {}
+    images: dict[str, Array] = {}
     if task.sight is not None:
         chosen = next(c.model for c in candidates if c.key == model)
-        shown, pictures["thumbnails"] = gallery(task.sight, data, chosen, told[model], seed)
+        shown, images["thumbnails"] = gallery(task.sight, data, chosen, predicted[model], seed)
         record["sight"] = {**task.sight.through, "shown": shown}
-    record |= _rows(data, support, next(c for c in candidates if c.key == model), told, record)
+    record |= _rows(data, support, next(c for c in candidates if c.key == model), predicted, record)
     # last of all: nothing above has seen a target label
-    record, few = _held_to_labels(record, task, data, told, candidates[-1].estimator if learn else None, tick)
+    record, few = _held_to_labels(record, task, data, predicted, candidates[-1].estimator if learn else None, tick)
     record = led_by_labels(record) if learn and method == "auto" else record
     record["seconds"] = round(time.perf_counter() - began, 2)
-    arrays = maps(candidates, judged, data, seed) | pictures | {f"told_{k}": v for k, v in (told | few.target).items()}
+    arrays = (
+        maps(candidates, judged, data, seed)
+        | images
+        | {f"predicted_{k}": v for k, v in (predicted | few.target).items()}
+    )
     models = {c.key: c.model for c in candidates if c.model is not None} | few.models
     return Found(record, arrays, encoder, support, models)
 
@@ -160,18 +164,23 @@ def _facts(
     }
 
 
-def _remember_pictures(task: Task, data: Domains, net: str) -> None:
-    """Where a net is trained on the pictures themselves, it finds them by their encoded rows."""
-    if task.sight is None or not sees_pictures(net):
+def _remember_images(task: Task, data: Domains, net: str) -> None:
+    """Where a net is trained on the images themselves, it finds them by their encoded rows."""
+    if task.sight is None or not sees_images(net):
         return
-    from transfermap.deep.picturestore import remember
+    from transfermap.deep.pretrained.image_rows import remember
 
     remember(data.Xs, task.sight.source)
     remember(data.Xt, task.sight.target)
 
 
 def _held_to_labels(
-    record: dict[str, Any], task: Task, data: Domains, told: dict[str, Array], learner: Any, tick: Callable[[str], None]
+    record: dict[str, Any],
+    task: Task,
+    data: Domains,
+    predicted: dict[str, Array],
+    learner: Any,
+    tick: Callable[[str], None],
 ) -> tuple[dict[str, Any], FewLabels]:
     """The record with the truth on known target labels, and what was learned from them by ``learner`` (None: nothing).
 
@@ -185,8 +194,8 @@ def _held_to_labels(
     if learner is not None:
         few = learn_from(data, rows, labels, learner, record["seed"], tick)
         record = record | {"few": few.lines, "learned": seen_rows(data.Xt, rows)}
-    blind = {k: v[rows] for k, v in told.items()}
-    return with_truth(record, verify(record, blind | few.folded, labels, told | few.target)), few
+    blind = {k: v[rows] for k, v in predicted.items()}
+    return with_truth(record, verify(record, blind | few.folded, labels, predicted | few.target)), few
 
 
 def line_up(task: Task, method: str | Sequence[str], using: Any, net: str, seed: int) -> list[Candidate]:
@@ -208,7 +217,7 @@ def line_up(task: Task, method: str | Sequence[str], using: Any, net: str, seed:
             )
         find(key).require()
     chosen = [key for key in dict.fromkeys(find(k).card.key for k in wanted) if key not in BASELINES]
-    # a method that trains a net has a knob for it
+    # a method that trains a net has a param for it
     nets = {key: {"net": net} for key in chosen if hasattr(find(key), "net")}
     base = Candidate.of("sourceonly", guess(task.kind), "baseline")
     base.key, base.name = GUESS[task.kind], GUESS[task.kind]
@@ -229,12 +238,12 @@ def _net(wanted: str, task: Task, methods: Sequence[str] = ()) -> str:
     if wanted != "auto":
         if wanted not in NAMES:
             raise ValueError(
-                f"no net {wanted!r}; expected auto, one of: {', '.join(NAMES)}, or, for folders of pictures, a backbone"
+                f"no net {wanted!r}; expected auto, one of: {', '.join(NAMES)}, or, for folders of images, a backbone"
             )
-        if sees_pictures(wanted) and task.sight is None:
-            raise ValueError(f"the net {wanted} is trained on pictures; expected folders of them, got tables")
+        if sees_images(wanted) and task.sight is None:
+            raise ValueError(f"the net {wanted} is trained on images; expected folders of them, got tables")
         return wanted
-    shape = picture_shape(list(task.source.columns))
+    shape = image_shape(list(task.source.columns))
     if any(getattr(find(key), "normalised", False) for key in methods if key != "auto"):
         return "normed" if shape is None else "resnet"
     if shape is None:
@@ -243,11 +252,11 @@ def _net(wanted: str, task: Task, methods: Sequence[str] = ()) -> str:
 
 
 def _net_words(candidates: list[Candidate], task: Task) -> list[Note]:
-    """Which net was trained on pictures, where one was."""
-    shape = picture_shape(list(task.source.columns))
+    """Which net was trained on images, where one was."""
+    shape = image_shape(list(task.source.columns))
     nets = {c.method.net for c in candidates if hasattr(c.method, "net")}
-    if task.sight is not None and nets and sees_pictures(first := min(nets)):
-        return [Note("pictures.net", "info", {"net": first})]
+    if task.sight is not None and nets and sees_images(first := min(nets)):
+        return [Note("images.net", "info", {"net": first})]
     if shape is None or not nets:
         return []
     return [Note("task.net", "info", {"size": f"{shape[0]} x {shape[1]}", "net": nets.pop()})]
@@ -273,10 +282,10 @@ def _model(candidates: list[Candidate], method: str | Sequence[str], verdict: Ve
 
 
 def _rows(
-    data: Domains, support: Support, chosen: Candidate, told: dict[str, Array], record: dict[str, Any]
+    data: Domains, support: Support, chosen: Candidate, predicted: dict[str, Array], record: dict[str, Any]
 ) -> dict[str, Any]:
     sure = confidence(chosen.model, data.Xt) if data.kind == "classification" else None
-    useful = {k: v for k, v in told.items() if k not in GUESS.values()}
+    useful = {k: v for k, v in predicted.items() if k not in GUESS.values()}
     return {
         "untrusted": untrusted(support.distance(data.Xt), support.threshold_, sure),
         **worth_labelling(useful, leading(record, useful), data.kind, record["seed"]),

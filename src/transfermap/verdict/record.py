@@ -8,28 +8,28 @@ from typing import Any
 import numpy as np
 from sklearn.decomposition import PCA
 
-from transfermap.data.task import Task
-from transfermap.verdict.check import Check
+from transfermap.messages import Note
+from transfermap.tasks.task import Task
+from transfermap.verdict.assessment import Judgement, predicted_shares
+from transfermap.verdict.check.check import Check
 from transfermap.verdict.decide import Verdict, ranking
-from transfermap.verdict.domains import Array, Domains
+from transfermap.verdict.encoded import Array, Domains
+from transfermap.verdict.ensembles import card_of
 from transfermap.verdict.evidence import RESAMPLES, Candidate, interval, steadiness
-from transfermap.verdict.foresight import Foreseen, shipped
-from transfermap.verdict.joined import card_of
-from transfermap.verdict.judge import Judgement, predicted_shares
-from transfermap.words import Note
+from transfermap.verdict.meta_model import Foreseen, shipped
 
 DRAWN = 600
 
 
 def leaderboard(
-    candidates: list[Candidate], judged: Judgement, data: Domains, told: dict[str, Array]
+    candidates: list[Candidate], judged: Judgement, data: Domains, predicted: dict[str, Array]
 ) -> list[dict[str, Any]]:
     order = {key: i for i, key in enumerate(lined_up(judged))}
     place = {"baseline": 0, "candidate": 1}
     lined = sorted(
         candidates, key=lambda c: (place[c.role], order.get(c.key, len(order)) if c.role == "candidate" else 0)
     )
-    return [_row(c, judged, data, told) for c in lined]
+    return [_row(c, judged, data, predicted) for c in lined]
 
 
 def lined_up(judged: Judgement) -> list[str]:
@@ -40,7 +40,7 @@ def lined_up(judged: Judgement) -> list[str]:
     return sorted(order, key=lambda k: -judged.foreseen[k].gain if k in judged.foreseen else 0.0)
 
 
-def _row(c: Candidate, judged: Judgement, data: Domains, told: dict[str, Array]) -> dict[str, Any]:
+def _row(c: Candidate, judged: Judgement, data: Domains, predicted: dict[str, Array]) -> dict[str, Any]:
     stand, foreseen = judged.standings.get(c.key), judged.foreseen.get(c.key)
     row: dict[str, Any] = {"method": c.key, "name": c.name, "role": c.role, "status": c.status, "note": None}
     row["seconds"] = round(c.seconds, 3)
@@ -48,10 +48,14 @@ def _row(c: Candidate, judged: Judgement, data: Domains, told: dict[str, Array])
         code = "verdict.skipped" if c.status == "skipped" else "verdict.failed"
         return row | {"note": Note(code, "warn", {"method": c.name, "fault": c.fault}).to_dict()}
     row["evidence"] = {v: interval(values) for v, values in c.scores.items() if v != "ess"}
-    row |= {"ess": float(np.mean(c.scores["ess"])), "agreement": steadiness(c), "changed": _changed(c.key, told, data)}
+    row |= {
+        "ess": float(np.mean(c.scores["ess"])),
+        "agreement": steadiness(c),
+        "changed": _changed(c.key, predicted, data),
+    }
     if data.kind == "classification":
-        row["shares"] = predicted_shares(told[c.key], data)
-        row["dropped"] = _dropped(row["shares"], predicted_shares(told["sourceonly"], data))
+        row["shares"] = predicted_shares(predicted[c.key], data)
+        row["dropped"] = _dropped(row["shares"], predicted_shares(predicted["sourceonly"], data))
     if foreseen is not None:
         row["foreseen"] = foreseen._asdict()
         row["evidence"]["foreseen"] = _expected(foreseen, c.key == "sourceonly")
@@ -83,11 +87,11 @@ def _harm(c: Candidate, judged: Judgement) -> list[Note]:
     return [] if judged.backs(c.key) else [Note("verdict.harm", "warn", {"method": c.name})]
 
 
-def _changed(key: str, told: dict[str, Array], data: Domains) -> float:
+def _changed(key: str, predicted: dict[str, Array], data: Domains) -> float:
     """Share of target predictions unlike source-only's; for numbers, moved by over a tenth of the labels' spread."""
     if data.kind == "classification":
-        return float(np.mean(told[key] != told["sourceonly"]))
-    return float(np.mean(np.abs(told[key] - told["sourceonly"]) > 0.1 * np.std(data.ys)))
+        return float(np.mean(predicted[key] != predicted["sourceonly"]))
+    return float(np.mean(np.abs(predicted[key] - predicted["sourceonly"]) > 0.1 * np.std(data.ys)))
 
 
 def _dropped(here: dict[str, float], base: dict[str, float]) -> list[str]:
@@ -99,7 +103,7 @@ def spoken(
     model: str,
     method: str | Sequence[str],
     candidates: list[Candidate],
-    told: dict[str, Array],
+    predicted: dict[str, Array],
     resamples: int,
 ) -> dict[str, Any]:
     verdict, standings = judged.verdict, judged.standings
@@ -112,8 +116,8 @@ def spoken(
         reasons.append(Note("verdict.no_transfer", "warn", {"method": names[verdict.method]}))
     if model in standings and "torch" in card_of(model).needs and "erm" not in names:
         reasons.append(Note("verdict.net_alone", "warn", {"method": names[model]}))
-    changed = float(np.mean(told[model] != told["sourceonly"])) if model in told else 0.0
-    if verdict.answer == "use" and told[model].dtype.kind != "f" and changed > 0.3:
+    changed = float(np.mean(predicted[model] != predicted["sourceonly"])) if model in predicted else 0.0
+    if verdict.answer == "use" and predicted[model].dtype.kind != "f" and changed > 0.3:
         reasons.append(Note("verdict.changes_much", "warn", {"method": names[model], "share": changed}))
     if model != (verdict.method if verdict.answer == "use" else "sourceonly"):
         reasons.append(Note("verdict.named", "warn", {"method": names[model]}))
@@ -193,7 +197,7 @@ def curves(history: list[dict[str, float]]) -> dict[str, Array]:
 
 
 def _flat(Zs: Array, Zt: Array) -> tuple[Array, Array]:
-    """Both clouds on the two main axes of their union, in units of its spread, so that pictures share their axes."""
+    """Both clouds on the two main axes of their union, in units of its spread, so that images share their axes."""
     Z = np.concatenate([Zs, Zt])
     k = min(2, *Z.shape)
     flat = np.zeros((len(Z), 2))

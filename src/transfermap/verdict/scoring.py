@@ -10,15 +10,15 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from transfermap.measure.calibration import temperature, tempered
-from transfermap.measure.clustering import class_ami
-from transfermap.measure.expected import difference_of_confidences, thresholded_confidence
-from transfermap.measure.geometry import transfer_score
-from transfermap.measure.reverse import reverse_validation
-from transfermap.measure.validators import bnm, corr_c, entropy, infomax, snd
-from transfermap.measure.weighted import dev, importance_weighted
-from transfermap.measure.weights import density_ratio, effective_sample_size
-from transfermap.verdict.domains import Array, Domains, Part
+from transfermap.measure.shift.weights import density_ratio, effective_sample_size
+from transfermap.measure.validators.calibration import temperature, tempered
+from transfermap.measure.validators.clustering import class_ami
+from transfermap.measure.validators.expected_accuracy import difference_of_confidences, thresholded_confidence
+from transfermap.measure.validators.geometry import transfer_score
+from transfermap.measure.validators.importance_weighted import dev, importance_weighted
+from transfermap.measure.validators.label_free import bnm, corr_c, entropy, infomax, snd
+from transfermap.measure.validators.reverse import reverse_validation
+from transfermap.verdict.encoded import Array, Domains, Part
 
 # target rows that the way back is learned from, at most
 WAY_BACK = 600
@@ -49,9 +49,9 @@ def ground_of(data: Domains, part: Part, shown: Array) -> Ground:
     return Ground(part, shown, density_ratio(data.Xs[part.held], data.Xt[part.target], seed=0))
 
 
-def chosen(told: Array, data: Domains) -> Array:
+def chosen(predicted: Array, data: Domains) -> Array:
     """The likeliest class of each row, or its number."""
-    likeliest: Array = data.classes[told.argmax(axis=1)] if data.kind == "classification" else told
+    likeliest: Array = data.classes[predicted.argmax(axis=1)] if data.kind == "classification" else predicted
     return likeliest
 
 
@@ -60,22 +60,22 @@ def scores_of(seen: Seen, Zt: Array, estimator: Any, data: Domains, ground: Grou
 
     ``Zt`` are the shown target rows as the candidate sees them. A validator that the data do not suit has no score.
     """
-    yh, told = data.ys[ground.part.held], chosen(seen.shown, data)
+    yh, predicted = data.ys[ground.part.held], chosen(seen.shown, data)
     right = row_scores(yh, chosen(seen.held, data), data)
     scores = {
         "source": float(right.mean()),
         "importance": importance_weighted(right, ground.w)[0],
         "dev": dev(right, ground.w)[0],
         "ess": effective_sample_size(ground.w) / len(ground.w),
-        "reverse": _way_back(told, estimator, data, ground),
+        "reverse": _way_back(predicted, estimator, data, ground),
     }
     if data.kind == "classification":
-        scores |= _of_classes(seen, np.searchsorted(data.classes, yh), Zt, told)
+        scores |= _of_classes(seen, np.searchsorted(data.classes, yh), Zt, predicted)
     found = {name: float(x) for name, x in (seen.scores | scores).items() if np.isfinite(x)}
     return seen._replace(scores=found)
 
 
-def _of_classes(seen: Seen, truth: Array, Zt: Array, told: Array) -> dict[str, float]:
+def _of_classes(seen: Seen, truth: Array, Zt: Array, predicted: Array) -> dict[str, float]:
     """What class probabilities say of themselves, at the temperature that makes those of held-out source rows honest.
 
     How sure a model is depends on the scale of its features, which methods change; uncalibrated, a score would reward
@@ -93,7 +93,7 @@ def _of_classes(seen: Seen, truth: Array, Zt: Array, told: Array) -> dict[str, f
         "thresholded": thresholded_confidence(Ph, truth, Pt, "confidence").value,
         "confidences": difference_of_confidences(Ph, truth, Pt).value,
         "shares": 1 - np.abs(here / here.sum() - there / there.sum()).sum() / 2,
-        "clusters": _or_none(class_ami, Zt, told, C),
+        "clusters": _or_none(class_ami, Zt, predicted, C),
         "transfer": _or_none(transfer_score, Zt, Pt),
     }
 
@@ -114,16 +114,16 @@ def row_scores(y: Array, guessed: Array, data: Domains) -> Array:
     return 1.0 - (y - guessed) ** 2 / max(float(np.var(data.ys)), np.finfo(float).tiny)
 
 
-def consensus(told: Array, together: Array, data: Domains) -> float:
+def consensus(predicted: Array, together: Array, data: Domains) -> float:
     """How far a candidate agrees with all methods together on the target: share of equal classes, or 1 less the mean
     square of the difference over the labels' variance."""
-    return float(row_scores(chosen(together, data), chosen(told, data), data).mean())
+    return float(row_scores(chosen(together, data), chosen(predicted, data), data).mean())
 
 
-def _way_back(told: Array, estimator: Any, data: Domains, ground: Ground) -> float:
+def _way_back(predicted: Array, estimator: Any, data: Domains, ground: Ground) -> float:
     """Reverse validation: what was predicted for the target trains the plain estimator, which is held against the
     held-out source."""
-    if data.kind == "classification" and len(np.unique(told[:WAY_BACK])) < 2:
+    if data.kind == "classification" and len(np.unique(predicted[:WAY_BACK])) < 2:
         return 1.0 / len(data.classes)
 
     def fit_predict(Xa: Array, ya: Array, Xb: Array) -> Array:
@@ -133,4 +133,6 @@ def _way_back(told: Array, estimator: Any, data: Domains, ground: Ground) -> flo
 
     held, few = ground.part.held, slice(None, WAY_BACK)
     score: Any = "balanced_accuracy" if data.kind == "classification" else "r2"
-    return reverse_validation(fit_predict, data.Xs[held], data.ys[held], data.Xt[ground.shown[few]], told[few], score)
+    return reverse_validation(
+        fit_predict, data.Xs[held], data.ys[held], data.Xt[ground.shown[few]], predicted[few], score
+    )

@@ -1,4 +1,4 @@
-"""What adversarial methods share: the critic's loss, how often it is right, and second heads."""
+"""What adversarial methods share: the discriminator's loss, how often it is right, and second heads."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from transfermap.deep.lazy import F, torch
-from transfermap.deep.objective import entropy
+from transfermap.deep.training.objective import entropy
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
 
 def told_apart(
@@ -20,16 +20,16 @@ def told_apart(
     dt: Tensor,
     ws: Tensor | None = None,
     wt: Tensor | None = None,
-    note: str = "critic accuracy",
+    note: str = "discriminator accuracy",
 ) -> Tensor:
-    """The critic's loss: the cross-entropy of its logits ``ds`` (n_s,) and ``dt`` (n_t,), with 1 for the source.
+    """The discriminator's loss: the cross-entropy of its logits ``ds`` (n_s,) and ``dt`` (n_t,), with 1 for the source.
 
-    Each domain counts one half whatever its batch; ``ws`` and ``wt`` weigh rows. How often the critic is right (mean of
-    both domains) is noted as ``note``; where it stays near 1, its gradient says little.
+    Each domain counts one half whatever its batch; ``ws`` and ``wt`` weigh rows. How often the discriminator is right
+    (mean of both domains) is noted as ``note``; where it stays near 1, its gradient says little.
     """
 
     def accuracy() -> Tensor:
-        # a domain that counts less is named less often, by a critic that knows the domains apart too
+        # a domain that counts less is named less often, by a discriminator that knows the domains apart too
         even = sum(sign * w.mean().log() for sign, w in ((1, ws), (-1, wt)) if w is not None)
         return 1 - errors(ds - even, dt - even)
 
@@ -38,14 +38,14 @@ def told_apart(
 
 
 def domain_loss(ds: Tensor, dt: Tensor, ws: Tensor | None = None, wt: Tensor | None = None) -> Tensor:
-    """The loss of :func:`told_apart`; of several critics (C, n_s), (C, n_t) the mean."""
+    """The loss of :func:`told_apart`; of several discriminators (C, n_s), (C, n_t) the mean."""
     loss_s, loss_t = F.softplus(-ds), F.softplus(dt)
     loss = (loss_s if ws is None else ws * loss_s).mean() + (loss_t if wt is None else wt * loss_t).mean()
     return loss / 2
 
 
 def errors(ds: Tensor, dt: Tensor, ws: Tensor | None = None, wt: Tensor | None = None) -> Tensor:
-    """How often critics are wrong, each domain counting one half; of several (C, n) one number each.
+    """How often discriminators are wrong, each domain counting one half; of several (C, n) one number each.
 
     Rows count ``ws`` and ``wt``, of any sum; where all of a domain count nothing, it counts as guessed.
     """

@@ -1,19 +1,19 @@
-"""ADDA: the target gets features of its own, which a critic takes for the source's."""
+"""ADDA: the target gets features of its own, which a discriminator takes for the source's."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.deep.lazy import F
-from transfermap.deep.nets import code_size, critic
-from transfermap.deep.objective import Batch, Objective, Stage, Terms, Turn, source_loss
+from transfermap.deep.nets.small import code_size, discriminator
+from transfermap.deep.training.objective import Batch, Objective, Stage, Terms, Turn, source_loss
 from transfermap.methods.adversarial._shared import told_apart
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
         "- mean log(1 - d(f_t(x^t))),  min_{f_t}  -w mean log d(f_t(x^t))",
         steps=(
             "Train features and classifier on the source; then hold both still. The target's features start as a copy.",
-            "Train a critic to tell source features from target features, and the target's features so that the critic "
-            "takes them for the source's.",
+            "Train a discriminator to tell source features from target features, and the target's features so that "
+            "it takes them for the source's.",
             "Predict the target with its own features and the source's classifier.",
         ),
         solver="stochastic gradient steps in two stages, two turns on each batch in the second",
@@ -49,17 +49,17 @@ if TYPE_CHECKING:
     )
 )
 class ADDA(Objective):
-    r"""Train features for the target that a critic takes for the source's, and keep the source's classifier.
+    r"""Train features for the target that a discriminator takes for the source's, and keep the source's classifier.
 
     .. math:: \min_{f_s,g}\frac{1}{n_s}\sum_i \ell\bigl(g(f_s(x^s_i)), y^s_i\bigr),\qquad
               \min_d -\frac{1}{2n_s}\sum_i\log d(f_s(x^s_i)) - \frac{1}{2n_t}\sum_j\log(1 - d(f_t(x^t_j))),\qquad
               \min_{f_t} -\frac{w}{n_t}\sum_j\log d(f_t(x^t_j))
 
     in two stages: half of the run solves the first; then :math:`f_s` and g stand still, :math:`f_t` starts as a copy of
-    :math:`f_s`, and the critic's and the features' steps take turns on each batch. The labels are inverted, not the
-    gradient: so it does not fade where the critic is sure.
+    :math:`f_s`, and the discriminator's and the features' steps take turns on each batch. The labels are inverted, not
+    the gradient: so it does not fade where the discriminator is sure.
 
-    Fails when classes can be swapped at no cost to the critic's confusion, or when class shares differ.
+    Fails when classes can be swapped at no cost to the discriminator's confusion, or when class shares differ.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class ADDA(Objective):
         Size w of the loss that moves the target's features; 0 is source only, in one stage. Under Adam, which takes
         steps of one size, it hardly matters otherwise.
     width : int, default=500
-        Of the critic's two hidden layers.
+        Of the discriminator's two hidden layers.
 
     Examples
     --------
@@ -86,15 +86,15 @@ class ADDA(Objective):
 
     stages: ClassVar[tuple[Stage, ...]] = (
         Stage(0.5, (Turn("learn"),)),
-        Stage(0.5, (Turn("tell", moves=("critic",)), Turn("fool", moves=("features",))), begin="part_ways"),
+        Stage(0.5, (Turn("tell", trains=("discriminator",)), Turn("fool", trains=("features",))), begin="part_ways"),
     )
 
-    width: int = knob(500, low=1)
+    width: int = param(default=500, low=1)
 
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
-        from transfermap.deep.blocks import Frozen
+        from transfermap.deep.nets.modules import Frozen
 
-        return {"critic": critic(code_size(net), width=self.width), "frozen": Frozen(net["features"])}
+        return {"discriminator": discriminator(code_size(net), width=self.width), "frozen": Frozen(net["features"])}
 
     def part_ways(self, m: Engine) -> None:
         """Keep the source's features as they are now; the target's go on from there."""
@@ -102,17 +102,17 @@ class ADDA(Objective):
 
     def learn(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
         """First stage: the source alone."""
-        return {"source": source_loss(m.see(s.x).z, s.y)}
+        return {"source": source_loss(m.forward(s.x).z, s.y)}
 
     def tell(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
-        """Second stage: the critic on the source's features and the target's."""
-        ds, dt = self._logits(m, m.see(s.x, features=m["frozen"]).f), self._logits(m, m.see(t.x).f)
+        """Second stage: the discriminator on the source's features and the target's."""
+        ds, dt = self._logits(m, m.forward(s.x, features=m["frozen"]).f), self._logits(m, m.forward(t.x).f)
         return {"domain": told_apart(m, ds, dt)}
 
     def fool(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
-        """Second stage: the target's features, so that the critic calls them source."""
-        return {"fool": self.weight * F.softplus(-self._logits(m, m.see(t.x).f)).mean()}
+        """Second stage: the target's features, so that the discriminator calls them source."""
+        return {"fool": self.weight * F.softplus(-self._logits(m, m.forward(t.x).f)).mean()}
 
     def _logits(self, m: Engine, f: Tensor) -> Tensor:
-        logits: Tensor = m["critic"](f)[:, 0]
+        logits: Tensor = m["discriminator"](f)[:, 0]
         return logits

@@ -1,19 +1,19 @@
-"""CDAN: a critic that sees features and predictions together."""
+"""CDAN: a discriminator that sees features and predictions together."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.deep.lazy import torch
-from transfermap.deep.nets import code_size, critic
-from transfermap.deep.objective import Batch, Objective, Terms, View, ramp, reverse
+from transfermap.deep.nets.small import code_size, discriminator
+from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, ramp, reverse
 from transfermap.methods.adversarial._shared import sureness, told_apart
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
 LARGEST = 4096
 
@@ -28,21 +28,21 @@ LARGEST = 4096
         objective="min_{f,g} max_d  L(g(f(x^s)), y^s) + w lambda_p [ mean v log d(f(x^s) (x) p^s) "
         "+ mean v log(1 - d(f(x^t) (x) p^t)) ],  v = 1 + exp(-H(p)) over its mean in the domain",
         steps=(
-            "Train a net on the source, and a critic that tells the two domains apart by the products of features and "
+            "Train a net on the source, and a discriminator of the two domains that sees the products of features and "
             "class probabilities.",
             "Let rows of which the net is sure count more.",
-            "Send the critic's gradient into the net with its sign reversed, more and more of it over the run.",
+            "Send the discriminator's gradient into the net with its sign reversed, more and more of it over the run.",
             "Predict the target with the net.",
         ),
         solver="stochastic gradient steps with gradient reversal",
-        cost="about four times a step on the source alone; the critic sees k C numbers a row, at most 4096",
+        cost="about four times a step on the source alone; the discriminator sees k C numbers a row, at most 4096",
         assumes=(
             "one rule on common features holds in both domains",
             "the net is right about most target rows of which it is sure",
         ),
         fails_when=(
             "the net is sure and wrong about many target rows: they are aligned with the wrong class",
-            "the critic wins outright: its gradient says nothing then",
+            "the discriminator wins outright: its gradient says nothing then",
         ),
         reference="Long, Cao, Wang and Jordan, Conditional Adversarial Domain Adaptation, NeurIPS 2018",
         doi="10.48550/arXiv.1705.10667",
@@ -52,7 +52,7 @@ LARGEST = 4096
     )
 )
 class CDAN(Objective):
-    r"""Train features that a critic cannot tell apart even where it knows what the net makes of them.
+    r"""Train features that a discriminator cannot tell apart even where it knows what the net makes of them.
 
     .. math:: \min_{f,g}\max_d\ \frac{1}{n_s}\sum_i \ell\bigl(g(f(x^s_i)), y^s_i\bigr)
               + w\,\lambda_p\Bigl[\frac{1}{n_s}\sum_i v^s_i\log d(f(x^s_i)\otimes p^s_i)
@@ -63,7 +63,7 @@ class CDAN(Objective):
     v, which are of each domain by itself; through H(p) it does, reversed. Of more than 4096 products, ``random_dim``
     random ones stand for all: :math:`(R_f f)\odot(R_p p)/\sqrt{d}`, whose inner products are right in the mean.
 
-    Fails when the net is sure and wrong about many target rows, or when the critic wins outright.
+    Fails when the net is sure and wrong about many target rows, or when the discriminator wins outright.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class CDAN(Objective):
     random_dim : int, default=1024
         How many random products d are taken, where all would be more than 4096.
     width : int, default=256
-        Of the critic's two hidden layers; the paper's for pictures is 1024.
+        Of the discriminator's two hidden layers; the paper's for images is 1024.
     rate : float, default=10.0
         How fast :math:`\lambda_p = 2 / (1 + e^{-rate\,p}) - 1` rises over the run.
 
@@ -92,26 +92,26 @@ class CDAN(Objective):
     Long, Cao, Wang and Jordan, Conditional Adversarial Domain Adaptation, NeurIPS 2018, doi:10.48550/arXiv.1705.10667.
     """
 
-    entropy: bool = knob(True, choices=(True, False))
-    random_dim: int = knob(1024, low=1)
-    width: int = knob(256, low=1)
-    rate: float = knob(10.0, above=0)
+    entropy: bool = param(default=True, choices=(True, False))
+    random_dim: int = param(default=1024, low=1)
+    width: int = param(default=256, low=1)
+    rate: float = param(default=10.0, above=0)
 
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
-        from transfermap.deep.blocks import Memory
+        from transfermap.deep.nets.modules import Memory
 
         k = code_size(net)
         if k * outputs <= LARGEST:
-            return {"critic": critic(k * outputs, width=self.width)}
+            return {"discriminator": discriminator(k * outputs, width=self.width)}
         d = self.random_dim
         maps = Memory(features=torch.randn(k, d), classes=torch.randn(outputs, d))
-        return {"critic": critic(d, width=self.width), "maps": maps}
+        return {"discriminator": discriminator(d, width=self.width), "maps": maps}
 
-    def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
+    def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         size, sizes = self.weight * ramp(progress, self.rate), [len(a.f), len(b.f)]
         f, z = (reverse(torch.cat(both), size) for both in ((a.f, b.f), (a.z, b.z)))
         p = z.softmax(1)
-        d = m["critic"](joint(m, f, p.detach())).squeeze(1)
+        d = m["discriminator"](joint(m, f, p.detach())).squeeze(1)
         weights = [sureness(rows) for rows in p.split_with_sizes(sizes)] if self.entropy else []
         return {"domain": told_apart(m, *d.split_with_sizes(sizes), *weights)}
 

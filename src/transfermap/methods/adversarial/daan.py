@@ -1,19 +1,19 @@
-"""DAAN: one critic for all rows and one a class, and how much each is worth is measured."""
+"""DAAN: one discriminator for all rows and one a class, and how much each is worth is measured."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.deep.lazy import torch
-from transfermap.deep.nets import code_size, critic
-from transfermap.deep.objective import Batch, Objective, Terms, View, ramp, reverse
+from transfermap.deep.nets.small import code_size, discriminator
+from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, ramp, reverse
 from transfermap.methods.adversarial._shared import domain_loss, errors, told_apart
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
     Halves = tuple[Tensor, ...]
 
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
         objective="min_{f,g} max_d  L(g(f(x^s)), y^s) - w lambda_p [ (1 - o) L_d(f(x)) + o sum_c L_{d_c}(p_c(x) f(x)) "
         "],  o = A_c / (A + A_c)",
         steps=(
-            "Train a net on the source, a critic that tells the two domains apart by its features, and one critic a "
+            "Train a net on the source, a discriminator that tells the domains apart by its features, and another a "
             "class that sees the features times that class's probability.",
-            "Measure by the critics' errors how far apart the domains are as wholes and class by class.",
-            "Send the critics' gradients into the net with their sign reversed, in these proportions.",
+            "Measure by the discriminators' errors how far apart the domains are as wholes and class by class.",
+            "Send the discriminators' gradients into the net with their sign reversed, in these proportions.",
             "Predict the target with the net.",
         ),
         solver="stochastic gradient steps with gradient reversal",
-        cost="as DANN with C + 1 critics",
+        cost="as DANN with C + 1 discriminators",
         assumes=(
             "one rule on common features holds in both domains",
             "the net is right about most target rows",
         ),
         fails_when=(
             "the net is wrong about many target rows: they are aligned with the wrong class",
-            "there are many classes: each critic sees few rows",
+            "there are many classes: each discriminator sees few rows",
         ),
         reference="Yu, Wang, Chen and Huang, Transfer Learning with Dynamic Adversarial Adaptation Network, "
         "IEEE ICDM 2019",
@@ -53,17 +53,18 @@ if TYPE_CHECKING:
     )
 )
 class DAAN(Objective):
-    r"""Train features that neither one critic for all rows nor one a class can tell apart, in measured proportions.
+    r"""Train features that neither a discriminator for all rows nor one a class tells apart, in measured proportions.
 
     .. math:: \min_{f,g}\max_{d,d_c}\ \frac{1}{n_s}\sum_i \ell\bigl(g(f(x^s_i)), y^s_i\bigr)
               - w\,\lambda_p\Bigl[(1 - \omega) L_d(f(x))
               + \omega \sum_{c=1}^C L_{d_c}\bigl(p_c(x) f(x)\bigr)\Bigr],\quad
               \omega = \frac{\bar A}{A + \bar A}
 
-    where the L are the critics' cross-entropies, :math:`A = 2(1 - 2\epsilon)` by the error rate of the critic for all,
-    and :math:`\bar A` the mean of the same over the class critics, each on rows weighted by :math:`p_c`. The rates are
-    moving averages over batches that the critics have not learnt from yet. Critics learn in full whatever
-    :math:`\omega` is: only the reversed gradients are in proportion, or a share of 0 could never rise again.
+    where the L are the discriminators' cross-entropies, :math:`A = 2(1 - 2\epsilon)` by the error rate of the
+    discriminator for all, and :math:`\bar A` the mean of the same over the class discriminators, each on rows weighted
+    by :math:`p_c`. The rates are moving averages over batches that the discriminators have not learnt from yet.
+    Discriminators learn in full whatever :math:`\omega` is: only the reversed gradients are in proportion, or a share
+    of 0 could never rise again.
 
     Fails when the net is wrong about many target rows, or when there are many classes.
 
@@ -72,12 +73,12 @@ class DAAN(Objective):
     weight : float, default=1.0
         Size w of the reversed gradients; 0 is source only.
     omega : float, default=None
-        The class critics' share :math:`\omega`; 0 is DANN, 1 is MADA (multi-adversarial domain adaptation); None:
-        measured.
+        The class discriminators' share :math:`\omega`; 0 is DANN, 1 is MADA (multi-adversarial domain adaptation);
+        None: measured.
     memory : float, default=0.99
         How much of the error rates stays from one batch to the next.
     width : int, default=256
-        Of the critics' two hidden layers; the paper's for pictures is 1024.
+        Of the discriminators' two hidden layers; the paper's for images is 1024.
     rate : float, default=10.0
         How fast :math:`\lambda_p = 2 / (1 + e^{-rate\,p}) - 1` rises over the run.
 
@@ -96,26 +97,26 @@ class DAAN(Objective):
     doi:10.48550/arXiv.1909.08184.
     """
 
-    omega: float | None = knob(None, low=0, high=1, none=True)
-    memory: float = knob(0.99, low=0, high=0.9999)
-    width: int = knob(256, low=1)
-    rate: float = knob(10.0, above=0)
+    omega: float | None = param(default=None, low=0, high=1, none=True)
+    memory: float = param(default=0.99, low=0, high=0.9999)
+    width: int = param(default=256, low=1)
+    rate: float = param(default=10.0, above=0)
 
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
-        from transfermap.deep.blocks import Critics, Memory
+        from transfermap.deep.nets.modules import Discriminators, Memory
 
-        first, *others = (critic(code_size(net), width=self.width) for _ in range(outputs + 1))
+        first, *others = (discriminator(code_size(net), width=self.width) for _ in range(outputs + 1))
         known = Memory(errors=torch.full((outputs + 1,), 0.5), omega=torch.tensor(0.5))
-        return {"critic": first, "critics": Critics(others), "known": known}
+        return {"discriminator": first, "discriminators": Discriminators(others), "known": known}
 
-    def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
+    def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         size, sizes = self.weight * ramp(progress, self.rate), [len(a.f), len(b.f)]
         omega = m["known"].omega.clone() if self.omega is None else self.omega
         f, p = torch.cat([a.f, b.f]), torch.cat([a.z, b.z]).softmax(1).T
         # each factor is reversed, not the C times larger product: its gradient is linear in either
         of_class = reverse(p, size * omega)[:, :, None] * reverse(f, size * omega)
-        d = m["critic"](reverse(f, size * (1 - omega))).squeeze(1).split_with_sizes(sizes)
-        dc = m["critics"](of_class).split_with_sizes(sizes, 1)
+        d = m["discriminator"](reverse(f, size * (1 - omega))).squeeze(1).split_with_sizes(sizes)
+        dc = m["discriminators"](of_class).split_with_sizes(sizes, 1)
         self._measure(m, d, dc, p.split_with_sizes(sizes, 1))
         return {"domain": told_apart(m, *d), "classes": len(p) * domain_loss(*dc)}
 
@@ -127,13 +128,13 @@ class DAAN(Objective):
             known.errors.lerp_(torch.cat([errors(*d)[None], local]), 1 - self.memory)
             known.omega.copy_(proportion(known.errors))
         m.note("omega", lambda: known.omega.clone())
-        m.note("class critics' accuracy", lambda: 1 - local.mean())
+        m.note("class discriminators' accuracy", lambda: 1 - local.mean())
 
 
 def proportion(rates: Tensor) -> Tensor:
-    """The class critics' share of the domains' distance, by error rates (1 + C,), the first of the critic for all.
+    """The class discriminators' share of the domains' distance, by error rates (1 + C,), the first of the global one.
 
-    A distance is 2 (1 - 2 error), and 0 for critics worse than guessing; one half where both are 0.
+    A distance is 2 (1 - 2 error), and 0 for discriminators worse than guessing; one half where both are 0.
     """
     A = (2 * (1 - 2 * rates)).clamp(min=0)
     whole, local = A[0], A[1:].mean()

@@ -1,19 +1,19 @@
-"""DANN: features that a critic cannot tell apart."""
+"""DANN: features that a discriminator cannot tell apart."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.deep.lazy import torch
-from transfermap.deep.nets import code_size, critic
-from transfermap.deep.objective import Batch, Objective, Terms, View, ramp, reverse
+from transfermap.deep.nets.small import code_size, discriminator
+from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, ramp, reverse
 from transfermap.methods.adversarial._shared import told_apart
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
         transfers="features",
         objective="min_{f,g} max_d  L(g(f(x^s)), y^s) - w lambda_p [ -mean log d(f(x^s)) - mean log(1 - d(f(x^t))) ]",
         steps=(
-            "Train a net on the source, and a critic that tells the two domains apart by the net's features.",
-            "Send the critic's gradient into the features with its sign reversed, more and more of it over the run.",
+            "Train a net on the source, and a discriminator that tells the two domains apart by the net's features.",
+            "Send its gradient into the features with its sign reversed, more and more of it over the run.",
             "Predict the target with the net.",
         ),
         solver="stochastic gradient steps with gradient reversal",
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         ),
         fails_when=(
             "class shares differ: classes are then aligned with the wrong ones",
-            "the critic wins outright: its gradient says nothing then",
+            "the discriminator wins outright: its gradient says nothing then",
         ),
         reference="Ganin, Ustinova, Ajakan, Germain, Larochelle, Laviolette, Marchand and Lempitsky, "
         "Domain-Adversarial Training of Neural Networks, JMLR 17, 2016",
@@ -48,22 +48,22 @@ if TYPE_CHECKING:
     )
 )
 class DANN(Objective):
-    r"""Train features on which a net is right about the source and a critic cannot tell the domains apart.
+    r"""Train features on which a net is right about the source and a discriminator cannot tell the domains apart.
 
     .. math:: \min_{f,g}\max_d\ \frac{1}{n_s}\sum_i \ell\bigl(g(f(x^s_i)), y^s_i\bigr)
               + w\,\lambda_p\Bigl[\frac{1}{n_s}\sum_i \log d(f(x^s_i)) + \frac{1}{n_t}\sum_j \log(1 - d(f(x^t_j)))\Bigr]
 
-    by one step for all: the critic d minimises its own loss, unweighted by :math:`\lambda_p`, whose gradient reaches f
-    times :math:`-w\lambda_p`, with :math:`\lambda_p` from 0 to 1 over the run.
+    by one step for all: the discriminator d minimises its own loss, unweighted by :math:`\lambda_p`, whose gradient
+    reaches f times :math:`-w\lambda_p`, with :math:`\lambda_p` from 0 to 1 over the run.
 
-    Fails when class shares differ between the domains, or when the critic wins outright.
+    Fails when class shares differ between the domains, or when the discriminator wins outright.
 
     Parameters
     ----------
     weight : float, default=1.0
         Size w of the reversed gradient; 0 is source only.
     width : int, default=256
-        Of the critic's two hidden layers; the paper's for pictures is 1024.
+        Of the discriminator's two hidden layers; the paper's for images is 1024.
     rate : float, default=10.0
         How fast :math:`\lambda_p = 2 / (1 + e^{-rate\,p}) - 1` rises over the run.
 
@@ -82,12 +82,12 @@ class DANN(Objective):
     https://jmlr.org/papers/v17/15-239.html
     """
 
-    width: int = knob(256, low=1)
-    rate: float = knob(10.0, above=0)
+    width: int = param(default=256, low=1)
+    rate: float = param(default=10.0, above=0)
 
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
-        return {"critic": critic(code_size(net), width=self.width)}
+        return {"discriminator": discriminator(code_size(net), width=self.width)}
 
-    def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
+    def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         f = reverse(torch.cat([a.f, b.f]), self.weight * ramp(progress, self.rate))
-        return {"domain": told_apart(m, *m["critic"](f).squeeze(1).split_with_sizes([len(a.f), len(b.f)]))}
+        return {"domain": told_apart(m, *m["discriminator"](f).squeeze(1).split_with_sizes([len(a.f), len(b.f)]))}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
-from transfermap.deep.objective import Batch, Objective, Terms, View
+from transfermap.card import Card, method, param
+from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms
 from transfermap.methods.adversarial._shared import sureness
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -50,7 +50,7 @@ class MCC(Objective):
               + w\,\Bigl(1 - \frac{1}{C}\sum_c \frac{N_{cc}}{\sum_{c'} N_{cc'}}\Bigr),\quad
               N = P^\top \mathrm{diag}(v) P,\ P = \mathrm{softmax}(z^t / T),\ v_j \propto 1 + e^{-H(P_j)}
 
-    with v of mean 1 and without gradient. No critic, no ramp.
+    with v of mean 1 and without gradient. No discriminator, no ramp.
 
     Fails when the domains lie so far apart that whole classes are taken for others at the start.
 
@@ -76,9 +76,9 @@ class MCC(Objective):
     doi:10.48550/arXiv.1912.03699.
     """
 
-    temperature: float = knob(2.5, above=0)
+    temperature: float = param(default=2.5, above=0)
 
-    def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
+    def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         return {"confusion": self.weight * confusion(b.z / self.temperature)}
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
-from transfermap.deep.objective import Batch, Objective, Stage, Terms, Turn, View, source_loss
+from transfermap.card import Card, method, param
+from transfermap.deep.training.objective import Batch, Objective, Outputs, Stage, Terms, Turn, source_loss
 from transfermap.methods.adversarial._shared import second_head
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -76,35 +76,35 @@ class MCD(Objective):
     2018, doi:10.48550/arXiv.1712.02560.
     """
 
-    repeat: int = knob(4, low=1)
+    repeat: int = param(default=4, low=1)
 
     @property
     def stages(self) -> tuple[Stage, ...]:  # type: ignore[override]
         """Three turns on every batch, the last several times."""
-        learn, part = Turn("learn"), Turn("part", moves=("head", "second"))
-        return (Stage(1.0, (learn, part, Turn("meet", moves=("features",), repeat=self.repeat))),)
+        learn, part = Turn("learn"), Turn("part", trains=("head", "second"))
+        return (Stage(1.0, (learn, part, Turn("meet", trains=("features",), repeat=self.repeat))),)
 
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
         return {"second": second_head(net)}
 
     def learn(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
         """First turn: both heads on the source."""
-        return self._right(m, m.see(s.x), s)
+        return self._right(m, m.forward(s.x), s)
 
     def part(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
         """Second: the heads apart on the target, and still right about the source."""
         # one domain at a time, as in the other turns: batch normalisation must not see them mixed in this one only
-        a, b = m.see(s.x), m.see(t.x)
+        a, b = m.forward(s.x), m.forward(t.x)
         return self._right(m, a, s) | {"part": -self.weight * self._apart(m, b)}
 
     def meet(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
         """Third: the features to where the heads agree."""
-        return {"meet": self.weight * self._apart(m, m.see(t.x))}
+        return {"meet": self.weight * self._apart(m, m.forward(t.x))}
 
-    def _right(self, m: Engine, a: View, s: Batch) -> Terms:
+    def _right(self, m: Engine, a: Outputs, s: Batch) -> Terms:
         return {"source": source_loss(a.z, s.y), "source, second head": source_loss(m["second"](a.f), s.y)}
 
-    def _apart(self, m: Engine, b: View) -> Tensor:
+    def _apart(self, m: Engine, b: Outputs) -> Tensor:
         z = m["second"](b.f)
         m.note("disagreement", lambda: (z.argmax(1) != b.z.argmax(1)).float().mean())
         return (b.p - z.softmax(1)).abs().mean()

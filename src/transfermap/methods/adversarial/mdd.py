@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.deep.lazy import F
-from transfermap.deep.objective import Batch, Objective, Terms, View, ramp, reverse
+from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, ramp, reverse
 from transfermap.methods.adversarial._shared import second_head
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -81,14 +81,14 @@ class MDD(Objective):
     doi:10.48550/arXiv.1904.05801.
     """
 
-    weight: float = knob(0.1, low=0)
-    margin: float = knob(4.0, above=0)
-    rate: float = knob(10.0, above=0)
+    weight: float = param(default=0.1, low=0)
+    margin: float = param(default=4.0, above=0)
+    rate: float = param(default=10.0, above=0)
 
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
         return {"second": second_head(net)}
 
-    def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
+    def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         size = self.weight * ramp(progress, self.rate)
         zs, zt = (m["second"](reverse(view.f, size)) for view in (a, b))
         ks, kt = a.z.argmax(1), b.z.argmax(1)

@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.preprocessing import normalize
 
-from transfermap.card import knob
+from transfermap.card import param
 from transfermap.math.components import Space, class_factor, domain_factor, embed
 from transfermap.math.linalg import Array
-from transfermap.methods.alignment._shared import Projection, Solve, knobs_below
+from transfermap.methods.alignment._shared import Projection, Solve, params_below
 
 Start = Literal["marginal", "nearest"]
 Factors = Callable[[Array], Array]
@@ -82,15 +82,15 @@ def joint_components(
     return Joint(projection, guess, rounds)
 
 
-@knobs_below
+@params_below
 class JointProjection(Projection):
     """A projection found by :func:`joint_components`; a subclass says in ``_factors`` what is to be made small."""
 
     labels_needed = True
 
-    start: Start = knob("marginal", choices=("marginal", "nearest"))
-    normalize: bool = knob(True, choices=(True, False))
-    max_iter: int = knob(10, low=1)
+    start: Start = param(default="marginal", choices=("marginal", "nearest"))
+    normalize: bool = param(default=True, choices=(True, False))
+    max_iter: int = param(default=10, low=1)
 
     def _factors(self, Xs: Array, ys: Array, Xt: Array, n_classes: int) -> Factors:
         """From guessed labels (n_target,) to the factor (n, q); labels are 0 ... n_classes - 1."""

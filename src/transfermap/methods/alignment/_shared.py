@@ -1,4 +1,4 @@
-"""What the methods that project onto components share: the choice of features, the knobs and the map."""
+"""What the methods that project onto components share: the choice of features, the params and the map."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeVar, dataclass_transform
 import numpy as np
 from sklearn.preprocessing import normalize
 
-from transfermap.card import knob
+from transfermap.card import param
 from transfermap.math.components import (
     Scale,
     Space,
@@ -37,9 +37,9 @@ class Solve(Protocol):
     def __call__(self, *, factor: Array) -> Array: ...
 
 
-@dataclass_transform(eq_default=False, kw_only_default=True, field_specifiers=(knob,))
-def knobs_below(cls: type[T]) -> type[T]:
-    """Make an abstract class hand its knobs to the methods below it."""
+@dataclass_transform(eq_default=False, kw_only_default=True, field_specifiers=(param,))
+def params_below(cls: type[T]) -> type[T]:
+    """Make an abstract class hand its params to the methods below it."""
     return dataclass(eq=False, repr=False, kw_only=True)(cls)
 
 
@@ -57,19 +57,19 @@ def feature_space(
     return nystroem_space(X, pick_landmarks(Xs, Xt, landmarks, seed), gamma)
 
 
-@knobs_below
+@params_below
 class Projection(Adapter):
     """One map for both domains, onto components that a subclass finds and hands to ``_keep``."""
 
-    n_components: int | None = knob(None, low=1, none=True)
-    kernel: Kernel = knob("linear", choices=KERNELS)
-    gamma: float | None = knob(None, above=0, none=True)
-    reg: float | None = knob(None, above=0, none=True)
-    scale: Scale = knob("unit", choices=SCALES)
-    normalize: bool = knob(False, choices=(True, False))
-    max_exact: int = knob(2000, low=0)
-    landmarks: int = knob(1000, low=2)
-    random_state: int = knob(0, low=0)
+    n_components: int | None = param(default=None, low=1, none=True)
+    kernel: Kernel = param(default="linear", choices=KERNELS)
+    gamma: float | None = param(default=None, above=0, none=True)
+    reg: float | None = param(default=None, above=0, none=True)
+    scale: Scale = param(default="unit", choices=SCALES)
+    normalize: bool = param(default=False, choices=(True, False))
+    max_exact: int = param(default=2000, low=0)
+    landmarks: int = param(default=1000, low=2)
+    random_state: int = param(default=0, low=0)
 
     def _space(self, Xs: Array, Xt: Array) -> Space:
         return feature_space(Xs, Xt, self.kernel, self.gamma, self.max_exact, self.landmarks, self.random_state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.methods.alignment._joint import Factors, JointProjection, balanced_factor
 
@@ -111,7 +111,7 @@ class BDA(JointProjection):
     doi:10.1109/ICDM.2017.150
     """
 
-    mu: float = knob(0.5, low=0, high=1)
+    mu: float = param(default=0.5, low=0, high=1)
 
     def _factors(self, Xs: Array, ys: Array, Xt: Array, n_classes: int) -> Factors:
         return partial(balanced_factor, ys, n_classes=n_classes, mu=self.mu)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.methods.alignment._dynamic import Together, a_distance, adaptive_factor, compressed
 from transfermap.methods.alignment._joint import Factors, JointProjection, balanced_factor
@@ -117,7 +117,7 @@ class DDA(JointProjection):
     doi:10.1145/3360309
     """
 
-    together: Together = knob("mean", choices=("mean", "sum"))
+    together: Together = param(default="mean", choices=("mean", "sum"))
 
     def _factors(self, Xs: Array, ys: Array, Xt: Array, n_classes: int) -> Factors:
         Zs, Zt = compressed(Xs, Xt)

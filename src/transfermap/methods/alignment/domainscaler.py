@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.roles import Adapter
 from transfermap.split import Split
@@ -87,7 +87,7 @@ class DomainScaler(Adapter):
     doi:10.48550/arXiv.1603.04779
     """
 
-    with_std: bool = knob(True, choices=(True, False))
+    with_std: bool = param(default=True, choices=(True, False))
 
     def _fit_rows(self, rows: Split) -> None:
         sources = np.unique(rows.domains)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.confidence import sharpness
 from transfermap.math.linalg import Array, coral_map
 from transfermap.roles import Learner
@@ -119,8 +119,8 @@ class EasyTL(Learner):
     doi:10.48550/arXiv.1904.01376
     """
 
-    align: Literal["coral", "none"] = knob("coral", choices=("coral", "none"))
-    reg: float = knob(1.0, low=0)
+    align: Literal["coral", "none"] = param(default="coral", choices=("coral", "none"))
+    reg: float = param(default=1.0, low=0)
 
     def _fit(self, rows: Split) -> None:
         codes = np.searchsorted(self.classes_, np.asarray(rows.ys))

@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve, lu_factor, lu_solve
 from sklearn.preprocessing import normalize
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.components import embed, nystroem_map, pick_landmarks
 from transfermap.math.confidence import sharpness
 from transfermap.math.geodesic import domain_flow, flow_factor, kernel_moments
@@ -197,18 +197,18 @@ class MEDA(Learner):
     Multimedia 2018. doi:10.1145/3240508.3240512
     """
 
-    n_components: int | None = knob(None, low=1, none=True)
-    neighbors: int = knob(10, low=1)
-    mmd: float = knob(10.0, low=0)
-    rho: float = knob(1.0, low=0)
-    ridge: float = knob(0.1, above=0)
-    mu: float | None = knob(None, low=0, high=1, none=True)
-    gamma: float = knob(0.5, above=0)
-    centre: bool = knob(True, choices=(True, False))
-    max_iter: int = knob(10, low=1)
-    max_exact: int = knob(2000, low=0)
-    landmarks: int = knob(500, low=2)
-    random_state: int = knob(0, low=0)
+    n_components: int | None = param(default=None, low=1, none=True)
+    neighbors: int = param(default=10, low=1)
+    mmd: float = param(default=10.0, low=0)
+    rho: float = param(default=1.0, low=0)
+    ridge: float = param(default=0.1, above=0)
+    mu: float | None = param(default=None, low=0, high=1, none=True)
+    gamma: float = param(default=0.5, above=0)
+    centre: bool = param(default=True, choices=(True, False))
+    max_iter: int = param(default=10, low=1)
+    max_exact: int = param(default=2000, low=0)
+    landmarks: int = param(default=500, low=2)
+    random_state: int = param(default=0, low=0)
 
     def _fit(self, rows: Split) -> None:
         codes = np.searchsorted(self.classes_, np.asarray(rows.ys))

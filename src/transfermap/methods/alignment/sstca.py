@@ -9,7 +9,7 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.sparse import csr_array
 from sklearn.neighbors import NearestNeighbors
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.components import (
     Space,
     chance_penalty,
@@ -140,9 +140,9 @@ class SSTCA(Projection):
     with :math:`K`, :math:`H`, :math:`L` and :math:`\mu` as in :class:`TCA`, the Laplacian :math:`\mathcal{L}` of a
     nearest-neighbour graph over all rows, scaled to mean degree one, and the label kernel :math:`K_{yy}` of the source
     rows (zero elsewhere): :math:`C / n_s` where two rows have the same of :math:`C` classes, or
-    :math:`y_i y_j / n_s` for standardised numbers. The scales make the knobs mean the same at every number of rows; the
-    paper's :math:`\lambda_p` and :math:`\gamma_p` are :math:`\lambda = \lambda_p \bar d\, n_s n_t / n^2`, with the mean
-    degree :math:`\bar d`, and :math:`\gamma = \gamma_p n_s / (\gamma_p n_s + (1 - \gamma_p) C)`.
+    :math:`y_i y_j / n_s` for standardised numbers. The scales make the params mean the same at every number of rows;
+    the paper's :math:`\lambda_p` and :math:`\gamma_p` are :math:`\lambda = \lambda_p \bar d\, n_s n_t / n^2`, with the
+    mean degree :math:`\bar d`, and :math:`\gamma = \gamma_p n_s / (\gamma_p n_s + (1 - \gamma_p) C)`.
 
     Columns should be on comparable scales, as for :class:`TCA`. With ``dependence=0`` and ``locality=0`` it is TCA.
 
@@ -207,12 +207,12 @@ class SSTCA(Projection):
 
     labels_needed = True
 
-    dependence: float = knob(0.5, low=0, high=1)
-    locality: float = knob(1.0, low=0)
-    n_neighbors: int = knob(5, low=1)
-    labels: Labels = knob("auto", choices=("auto", "classes", "numbers"))
-    centring: Centring = knob("labelled", choices=("labelled", "all"))
-    kernel: Kernel = knob("primal", choices=KERNELS)
+    dependence: float = param(default=0.5, low=0, high=1)
+    locality: float = param(default=1.0, low=0)
+    n_neighbors: int = param(default=5, low=1)
+    labels: Labels = param(default="auto", choices=("auto", "classes", "numbers"))
+    centring: Centring = param(default="labelled", choices=("labelled", "all"))
+    kernel: Kernel = param(default="primal", choices=KERNELS)
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         X, space = np.concatenate([Xs, Xt]), self._space(Xs, Xt)

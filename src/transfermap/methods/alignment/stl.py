@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.components import class_factor
 from transfermap.math.linalg import Array
 from transfermap.methods.alignment._joint import some_of_each
@@ -172,9 +172,9 @@ class STL(Projection):
 
     labels_needed = True
 
-    agree: Agree = knob("majority", choices=("majority", "all"))
-    normalize: bool = knob(True, choices=(True, False))
-    max_iter: int = knob(10, low=1)
+    agree: Agree = param(default="majority", choices=("majority", "all"))
+    normalize: bool = param(default=True, choices=(True, False))
+    max_iter: int = param(default=10, low=1)
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         classes, codes = np.unique(np.asarray(ys), return_inverse=True)

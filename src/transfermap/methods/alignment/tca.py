@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.components import domain_factor
 from transfermap.math.linalg import Array
 from transfermap.methods.alignment._shared import KERNELS, Kernel, Projection
@@ -101,7 +101,7 @@ class TCA(Projection):
     doi:10.1109/TNN.2010.2091281
     """
 
-    kernel: Kernel = knob("primal", choices=KERNELS)
+    kernel: Kernel = param(default="primal", choices=KERNELS)
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         space, e = self._space(Xs, Xt), domain_factor(len(Xs), len(Xt))

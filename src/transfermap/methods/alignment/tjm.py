@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.components import (
     Scale,
     Space,
@@ -177,10 +177,10 @@ class TJM(Projection):
     doi:10.1109/CVPR.2014.183
     """
 
-    kernel: Kernel = knob("linear", choices=("linear", "rbf"))
-    norm: Norm = knob("paper", choices=("paper", "code"))
-    max_iter: int = knob(10, low=1)
-    landmarks: int = knob(500, low=2)
+    kernel: Kernel = param(default="linear", choices=("linear", "rbf"))
+    norm: Norm = param(default="paper", choices=("paper", "code"))
+    max_iter: int = param(default=10, low=1)
+    landmarks: int = param(default=500, low=2)
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         X = np.concatenate([Xs, Xt])

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.methods.alignment._joint import Factors, JointProjection, balanced_factor
 
@@ -134,8 +134,8 @@ class WBDA(JointProjection):
     doi:10.1109/ICDM.2017.150
     """
 
-    mu: float = knob(0.5, low=0, high=1)
-    weighting: Weighting = knob("paper", choices=("paper", "code"))
+    mu: float = param(default=0.5, low=0, high=1)
+    weighting: Weighting = param(default="paper", choices=("paper", "code"))
 
     def _factors(self, Xs: Array, ys: Array, Xt: Array, n_classes: int) -> Factors:
         return partial(weighted_factor, ys, n_classes=n_classes, mu=self.mu, weighting=self.weighting)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from transfermap.card import Card, knob, method
-from transfermap.deep.objective import Objective
+from transfermap.card import Card, method, param
+from transfermap.deep.training.objective import Objective
 
 
 @method(
@@ -53,4 +53,4 @@ class ERM(Objective):
     https://papers.nips.cc/paper/1991/hash/ff4d5fbbafdf976cfdc032e3bde78de5-Abstract.html
     """
 
-    weight: float = knob(0.0, low=0, high=0)
+    weight: float = param(default=0.0, low=0, high=0)

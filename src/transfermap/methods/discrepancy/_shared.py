@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from transfermap.deep.objective import View
+    from transfermap.deep.training.objective import Outputs
 
 Layers = str | tuple[str, ...]
-# what every View has of itself: the last features, and the logits
+# what every Outputs has of itself: the last features, and the logits
 _OWN = {"features": "f", "head": "z"}
 
 
 def names(layers: Layers) -> tuple[str, ...]:
-    """Layers as the knob gives them, ("features.1", "head") or "features.1,head", one by one, each once.
+    """Layers as the param gives them, ("features.1", "head") or "features.1,head", one by one, each once.
 
     Raises
     ------
@@ -35,11 +35,11 @@ def inner(layers: Layers) -> tuple[str, ...]:
     return tuple(name for name in names(layers) if name not in _OWN)
 
 
-def pairs(a: View, b: View, layers: Layers) -> list[tuple[Tensor, Tensor]]:
+def pairs(a: Outputs, b: Outputs, layers: Layers) -> list[tuple[Tensor, Tensor]]:
     """What each layer makes of the two domains' batches, flattened to (n, k)."""
     return [(_output(a, name), _output(b, name)) for name in names(layers)]
 
 
-def _output(view: View, name: str) -> Tensor:
+def _output(view: Outputs, name: str) -> Tensor:
     out: Tensor = getattr(view, _OWN[name]) if name in _OWN else view.layers[name]
     return out

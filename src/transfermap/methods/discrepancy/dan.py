@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
-from transfermap.deep.kernels import gram, mmd2
-from transfermap.deep.objective import Batch, Objective, Terms, View
+from transfermap.card import Card, method, param
+from transfermap.deep.losses.discrepancy import gram, mmd2
+from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms
 from transfermap.methods.discrepancy._shared import Layers, inner, names, pairs
 
 if TYPE_CHECKING:
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -81,13 +81,13 @@ class DAN(Objective):
     Long et al., Learning Transferable Features with Deep Adaptation Networks, ICML 2015. doi:10.48550/arXiv.1502.02791
     """
 
-    layers: Layers = knob("features,head")
-    estimate: str = knob("unbiased", choices=("unbiased", "biased"))
+    layers: Layers = param(default="features,head")
+    estimate: str = param(default="unbiased", choices=("unbiased", "biased"))
 
     def watched(self) -> tuple[str, ...]:
         return inner(self.layers)
 
-    def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
+    def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         unbiased = self.estimate == "unbiased"
         return {
             f"mmd {name}": self.weight * mmd2(gram(x, y), len(x), unbiased)

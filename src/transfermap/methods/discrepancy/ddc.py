@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
-from transfermap.deep.kernels import mean_gap2
+from transfermap.card import Card, method, param
 from transfermap.deep.lazy import torch
-from transfermap.deep.objective import Batch, Objective, Terms, View
+from transfermap.deep.losses.discrepancy import mean_gap2
+from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms
 from transfermap.methods.discrepancy._shared import Layers, inner, pairs
 
 if TYPE_CHECKING:
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -78,12 +78,12 @@ class DDC(Objective):
     Tzeng et al., Deep Domain Confusion: Maximizing for Domain Invariance, 2014. doi:10.48550/arXiv.1412.3474
     """
 
-    weight: float = knob(0.25, low=0)
-    layers: Layers = knob("features")
+    weight: float = param(default=0.25, low=0)
+    layers: Layers = param(default="features")
 
     def watched(self) -> tuple[str, ...]:
         return inner(self.layers)
 
-    def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
+    def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         gaps = [mean_gap2(x, y) for x, y in pairs(a, b, self.layers)]
         return {"mean gap": self.weight * torch.stack(gaps).sum()}

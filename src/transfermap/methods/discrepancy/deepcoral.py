@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
-from transfermap.deep.kernels import coral2
+from transfermap.card import Card, method, param
 from transfermap.deep.lazy import torch
-from transfermap.deep.objective import Batch, Objective, Terms, View
+from transfermap.deep.losses.discrepancy import coral2
+from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms
 from transfermap.methods.discrepancy._shared import Layers, inner, pairs
 
 if TYPE_CHECKING:
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -79,11 +79,11 @@ class DeepCORAL(Objective):
     doi:10.1007/978-3-319-49409-8_35
     """
 
-    layers: Layers = knob("head")
+    layers: Layers = param(default="head")
 
     def watched(self) -> tuple[str, ...]:
         return inner(self.layers)
 
-    def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
+    def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         gaps = [coral2(x, y) for x, y in pairs(a, b, self.layers)]
         return {"coral": self.weight * torch.stack(gaps).sum()}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
-from transfermap.deep.kernels import joint_mmd2
-from transfermap.deep.objective import Batch, Objective, Terms, View, ramp
+from transfermap.card import Card, method, param
+from transfermap.deep.losses.discrepancy import joint_mmd2
+from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, ramp
 from transfermap.methods.discrepancy._shared import Layers, inner, pairs
 
 if TYPE_CHECKING:
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -86,14 +86,14 @@ class JAN(Objective):
     Long et al., Deep Transfer Learning with Joint Adaptation Networks, ICML 2017. doi:10.48550/arXiv.1605.06636
     """
 
-    weight: float = knob(0.3, low=0)
-    layers: Layers = knob("features")
-    estimate: str = knob("unbiased", choices=("unbiased", "biased"))
-    rate: float = knob(10.0, above=0)
+    weight: float = param(default=0.3, low=0)
+    layers: Layers = param(default="features")
+    estimate: str = param(default="unbiased", choices=("unbiased", "biased"))
+    rate: float = param(default=10.0, above=0)
 
     def watched(self) -> tuple[str, ...]:
         return inner(self.layers)
 
-    def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
+    def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         gap = joint_mmd2(pairs(a, b, self.layers), a.p, b.p, self.estimate == "unbiased")
         return {"joint mmd": self.weight * ramp(progress, self.rate) * gap}

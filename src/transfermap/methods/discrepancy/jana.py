@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
-from transfermap.deep.kernels import joint_mmd2
-from transfermap.deep.nets import code_size
-from transfermap.deep.objective import Batch, Objective, Terms, View, ramp, reverse
+from transfermap.card import Card, method, param
+from transfermap.deep.losses.discrepancy import joint_mmd2
+from transfermap.deep.nets.small import code_size
+from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, ramp, reverse
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -86,16 +86,16 @@ class JANA(Objective):
     Long et al., Deep Transfer Learning with Joint Adaptation Networks, ICML 2017. doi:10.48550/arXiv.1605.06636
     """
 
-    weight: float = knob(0.3, low=0)
-    estimate: str = knob("unbiased", choices=("unbiased", "biased"))
-    rate: float = knob(10.0, above=0)
+    weight: float = param(default=0.3, low=0)
+    estimate: str = param(default="unbiased", choices=("unbiased", "biased"))
+    rate: float = param(default=10.0, above=0)
 
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
-        from transfermap.deep.blocks import same
+        from transfermap.deep.nets.modules import same
 
         return {"code map": same(code_size(net)), "class map": same(outputs)}
 
-    def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
+    def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         down = self.weight * ramp(progress, self.rate)
 
         def seen(part: str, z: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from scipy.linalg import block_diag, eigh
 from sklearn.neighbors import kneighbors_graph
 from sklearn.utils import Tags
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array, row_space
 from transfermap.roles import Adapter
 from transfermap.split import Split
@@ -208,15 +208,15 @@ class DAMA(Adapter):
     labels_needed = True
     target_labels = True
 
-    n_components: int | None = knob(None, low=1, none=True)
-    mu: float = knob(0.1, low=0)
-    n_neighbors: int = knob(5, low=1)
-    gamma: float | None = knob(None, above=0, none=True)
-    center: bool = knob(True, choices=(True, False))
-    reg: float = knob(0.001, above=0)
-    other_columns: bool = knob(False, choices=(True, False))
-    max_graph: int = knob(5000, low=2)
-    random_state: int = knob(0, low=0)
+    n_components: int | None = param(default=None, low=1, none=True)
+    mu: float = param(default=0.1, low=0)
+    n_neighbors: int = param(default=5, low=1)
+    gamma: float | None = param(default=None, above=0, none=True)
+    center: bool = param(default=True, choices=(True, False))
+    reg: float = param(default=0.001, above=0)
+    other_columns: bool = param(default=False, choices=(True, False))
+    max_graph: int = param(default=5000, low=2)
+    random_state: int = param(default=0, low=0)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

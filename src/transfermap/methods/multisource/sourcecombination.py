@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.methods.multisource._shared import (
     closeness,
@@ -144,12 +144,12 @@ class SourceCombination(Learner):
     https://papers.nips.cc/paper_files/paper/2008/hash/0e65972dce68dad4d52d063967f0a705-Abstract.html
     """
 
-    adapter: Any = knob(None, none=True)
-    estimator: Any = knob(None, none=True)
-    temperature: float | None = knob(0.2, above=0, none=True)
-    eta: float = knob(0.1, low=0)
-    max_rows: int = knob(2000, low=2)
-    random_state: int = knob(0, low=0)
+    adapter: Any = param(default=None, none=True)
+    estimator: Any = param(default=None, none=True)
+    temperature: float | None = param(default=0.2, above=0, none=True)
+    eta: float = param(default=0.1, low=0)
+    max_rows: int = param(default=2000, low=2)
+    random_state: int = param(default=0, low=0)
 
     def _fit(self, rows: Split) -> None:
         rows = in_float64(rows)

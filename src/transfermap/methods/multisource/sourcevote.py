@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.base import is_classifier
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.methods.multisource._shared import (
     closeness,
@@ -134,12 +134,12 @@ class SourceVote(Learner):
     IEEE CVPR 2018. doi:10.48550/arXiv.1803.00830
     """
 
-    adapter: Any = knob(None, none=True)
-    estimator: Any = knob(None, none=True)
-    voting: Literal["soft", "hard"] = knob("soft", choices=("soft", "hard"))
-    temperature: float | None = knob(0.2, above=0, none=True)
-    max_rows: int = knob(2000, low=2)
-    random_state: int = knob(0, low=0)
+    adapter: Any = param(default=None, none=True)
+    estimator: Any = param(default=None, none=True)
+    voting: Literal["soft", "hard"] = param(default="soft", choices=("soft", "hard"))
+    temperature: float | None = param(default=0.2, above=0, none=True)
+    max_rows: int = param(default=2000, low=2)
+    random_state: int = param(default=0, low=0)
 
     def _fit(self, rows: Split) -> None:
         rows = in_float64(rows)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.deep.lazy import nn, torch
-from transfermap.deep.nets import code_size
-from transfermap.deep.objective import Batch, Objective, Terms, View, reverse
+from transfermap.deep.nets.small import code_size
+from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, reverse
 from transfermap.split import Array, known_columns
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -96,14 +96,14 @@ class OSBP(Objective):
     doi:10.48550/arXiv.1804.10427.
     """
 
-    known_weight: float = knob(1.0, low=0)
-    domain_weight: float = knob(1.0, low=0)
-    threshold: float = knob(0.5, low=0.01, high=0.99)
+    known_weight: float = param(default=1.0, low=0)
+    domain_weight: float = param(default=1.0, low=0)
+    threshold: float = param(default=0.5, low=0.01, high=0.99)
 
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
         return {"unknown": nn.Linear(code_size(net), 1)}
 
-    def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
+    def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         f = reverse(b.f, self.domain_weight)
         _, source_known = log_unknown(a.z, m["unknown"](a.f))
         new, known = log_unknown(m["head"](f), m["unknown"](f))
@@ -119,7 +119,7 @@ class OSBP(Objective):
         ``fitted`` is the DeepClassifier around this objective, if it was not fitted by itself. At weight 0 nothing has
         been learnt about it.
         """
-        from transfermap.deep.settings import outputs_of
+        from transfermap.deep.training.settings import outputs_of
 
         model = self if fitted is None else fitted
         shell = self.shell_ if fitted is None else fitted

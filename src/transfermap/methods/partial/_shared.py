@@ -1,8 +1,8 @@
 """What methods for partial label sets share: what each class, and each source row, counts.
 
 Both kinds of weights are without gradient, are blended with "all alike" by one number, and rest on an exponential
-moving average, kept in a :class:`~transfermap.deep.blocks.Memory`: an objective sees batches, never the whole target,
-and a mean over one batch is too noisy to rule a class out.
+moving average, kept in a :class:`~transfermap.deep.nets.modules.Memory`: an objective sees batches, never the whole
+target, and a mean over one batch is too noisy to rule a class out.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from transfermap.deep.lazy import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from transfermap.deep.blocks import Memory
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.nets.modules import Memory
+    from transfermap.deep.training.engine import Engine
 
-# the weighing critic's probabilities are held inside these: beyond them they are noise of a critic that has won
+# the weighing discriminator's probabilities are held inside these: beyond them they are noise of a discriminator that
+# has won
 SURE = 0.05
 
 
 def class_memory(outputs: int) -> Memory:
     """The target's class shares as far as they are known; at first all alike."""
-    from transfermap.deep.blocks import Memory
+    from transfermap.deep.nets.modules import Memory
 
     return Memory(share=torch.full((outputs,), 1.0 / outputs))
 
@@ -48,21 +49,21 @@ def blend(weights: Tensor, strength: float, alike: float = 1.0) -> Tensor:
 
 
 def row_memory() -> Memory:
-    """The source's mean of 1 - D: one half, as long as a critic knows nothing."""
-    from transfermap.deep.blocks import Memory
+    """The source's mean of 1 - D: one half, as long as a discriminator knows nothing."""
+    from transfermap.deep.nets.modules import Memory
 
     return Memory(mean=torch.full((), 0.5))
 
 
 def likeness(d: Any) -> Any:
-    """How much rows look like target rows to a critic: 1 - D of its logits ``d`` (n,), held inside [.05, .95]."""
+    """How much rows look like target rows: 1 - D of a discriminator's logits ``d`` (n,), held inside [.05, .95]."""
     return torch.sigmoid(-d.detach()).clamp(SURE, 1 - SURE)
 
 
 def row_weights(m: Engine, d: Tensor, memory: float) -> Tensor:
     """What source rows count (n_s,): their likeness over its mean in the source, so 1 in the mean (not in each batch).
 
-    Their spread is noted: 0 where the critic finds all rows alike.
+    Their spread is noted: 0 where the discriminator finds all rows alike.
     """
     mean: Tensor = m["rows"].mean
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""IWAN: one critic says which source rows look like the target, a second plays against the target's features."""
+"""IWAN: one discriminator says which source rows look like the target, a second plays against the target's features."""
 
 from __future__ import annotations
 
@@ -6,10 +6,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.deep.lazy import nn, torch
-from transfermap.deep.nets import code_size, critic
-from transfermap.deep.objective import Batch, Objective, Stage, Terms, Turn, entropy, ramp, reverse, source_loss
+from transfermap.deep.nets.small import code_size, discriminator
+from transfermap.deep.training.objective import (
+    Batch,
+    Objective,
+    Stage,
+    Terms,
+    Turn,
+    entropy,
+    ramp,
+    reverse,
+    source_loss,
+)
 from transfermap.methods.adversarial._shared import told_apart
 from transfermap.methods.partial._shared import blend, likeness, row_memory, row_weights
 from transfermap.split import Array, known_columns
@@ -17,7 +27,7 @@ from transfermap.split import Array, known_columns
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
 LEARN, WEIGH = 0.5, 0.1
 
@@ -34,8 +44,8 @@ LEARN, WEIGH = 0.5, 0.1
         "+ mean log(1 - d_0(f_t(x^t))) ) ],  v = (1 - d(f_s(x^s))) / mean,  f_s and g trained on the source before",
         steps=(
             "Train features and classifier on the source; then hold both still. The target's features start as a copy.",
-            "Train a first critic to tell the domains apart; a source row counts the more the less it is sure.",
-            "Train a second critic on the weighted source, and the target's features against it.",
+            "Train a first discriminator to tell the domains apart; a source row counts the more the less it is sure.",
+            "Train a second discriminator on the weighted source, and the target's features against it.",
             "Predict the target with its own features and the source's classifier.",
         ),
         solver="stochastic gradient steps in three stages, with gradient reversal",
@@ -45,7 +55,7 @@ LEARN, WEIGH = 0.5, 0.1
             "rows of absent classes are easier to tell from the target's than rows of the others",
         ),
         fails_when=(
-            "the domains lie so far apart that the first critic is sure of all rows: then all count the same",
+            "the domains lie so far apart that the first discriminator is sure of all rows: then all count the same",
             "nothing ties the target's features to the classes, so classes can be swapped",
         ),
         reference="Zhang, Ding, Li and Ogunbona, Importance Weighted Adversarial Nets for Partial Domain Adaptation, "
@@ -57,7 +67,7 @@ LEARN, WEIGH = 0.5, 0.1
     )
 )
 class IWAN(Objective):
-    r"""Align the target with those source rows that a critic cannot tell from target rows.
+    r"""Align the target with those source rows that a discriminator cannot tell from target rows.
 
     .. math:: v(x) = \frac{1 - d(f_s(x))}{\frac{1}{n_s}\sum_i (1 - d(f_s(x^s_i)))},\qquad
               \min_{f_t}\max_{d_0}\ w\Bigl[\frac{\alpha}{n_t}\sum_j H(g(f_t(x^t_j)))
@@ -65,13 +75,14 @@ class IWAN(Objective):
               + \frac{1}{n_t}\sum_j\log(1 - d_0(f_t(x^t_j)))\Bigr)\Bigr]
 
     in three stages: half of the run trains :math:`f_s` and g on the source; then both stand still, :math:`f_t` starts
-    as a copy of :math:`f_s`, and a tenth of the run trains only the critic d, on :math:`f_s(x^s)` and
+    as a copy of :math:`f_s`, and a tenth of the run trains only the discriminator d, on :math:`f_s(x^s)` and
     :math:`f_t(x^t)`, which get no gradient of it (in the paper d has no such start); in the rest d, :math:`d_0` and
     :math:`f_t` train together. d is held inside [.05, .95], and its mean over the source is a moving average over
     batches. Terms: "source" at first, then "weigher" (of d), "domain" (of :math:`d_0`), "entropy"; the history also has
-    the spread of v, and how often each critic is right.
+    the spread of v, and how often each discriminator is right.
 
-    Fails when the first critic is sure of all rows, so that all count the same. Nothing keeps the classes in place.
+    Fails when the first discriminator is sure of all rows, so that all count the same. Nothing keeps the classes in
+    place.
 
     Parameters
     ----------
@@ -86,7 +97,7 @@ class IWAN(Objective):
     memory : float, default=0.95
         How much of the weights' mean stays from one batch to the next.
     width : int, default=256
-        Of both critics' two hidden layers; the paper's for pictures is 1024.
+        Of both discriminators' two hidden layers; the paper's for images is 1024.
     rate : float, default=10.0
         How fast :math:`\lambda_p = 2 / (1 + e^{-rate\,p}) - 1` rises over the last stage.
 
@@ -112,21 +123,21 @@ class IWAN(Objective):
     stages: ClassVar[tuple[Stage, ...]] = (
         Stage(LEARN, (Turn("learn"),)),
         Stage(WEIGH, (Turn("weigh", ("weigher",)),), begin="part_ways"),
-        Stage(1 - LEARN - WEIGH, (Turn("adapt", ("features", "weigher", "critic")),)),
+        Stage(1 - LEARN - WEIGH, (Turn("adapt", ("features", "weigher", "discriminator")),)),
     )
 
-    domain_weight: float = knob(0.1, low=0)
-    entropy_weight: float = knob(0.1, low=0)
-    rowwise: float = knob(1.0, low=0, high=1)
-    memory: float = knob(0.95, low=0, high=0.9999)
-    width: int = knob(256, low=1)
-    rate: float = knob(10.0, above=0)
+    domain_weight: float = param(default=0.1, low=0)
+    entropy_weight: float = param(default=0.1, low=0)
+    rowwise: float = param(default=1.0, low=0, high=1)
+    memory: float = param(default=0.95, low=0, high=0.9999)
+    width: int = param(default=256, low=1)
+    rate: float = param(default=10.0, above=0)
 
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
-        from transfermap.deep.blocks import Frozen
+        from transfermap.deep.nets.modules import Frozen
 
-        weigher, opponent = (critic(code_size(net), width=self.width) for _ in range(2))
-        return {"still": Frozen(net["features"]), "weigher": weigher, "critic": opponent, "rows": row_memory()}
+        weigher, opponent = (discriminator(code_size(net), width=self.width) for _ in range(2))
+        return {"still": Frozen(net["features"]), "weigher": weigher, "discriminator": opponent, "rows": row_memory()}
 
     def part_ways(self, m: Engine) -> None:
         """Keep the source's features as they are now; the target's go on from there."""
@@ -134,20 +145,20 @@ class IWAN(Objective):
 
     def learn(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
         """The first stage: the source alone."""
-        return {"source": source_loss(m.see(s.x).z, s.y)}
+        return {"source": source_loss(m.forward(s.x).z, s.y)}
 
     def weigh(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
-        """The second: the critic that weighs, while the features stand still."""
+        """The second: the discriminator that weighs, while the features stand still."""
         with torch.no_grad():
-            fs, ft = _still(m, s.x), m.see(t.x).f
+            fs, ft = _still(m, s.x), m.forward(t.x).f
         return {"weigher": self._weighed(m, fs, ft)[0]}
 
     def adapt(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
-        """The third: both critics, and the target's features against the second."""
-        fs, b = _still(m, s.x), m.see(t.x)
+        """The third: both discriminators, and the target's features against the second."""
+        fs, b = _still(m, s.x), m.forward(t.x)
         weigher, v = self._weighed(m, fs, b.f.detach())
         risen = ramp((progress - LEARN - WEIGH) / (1 - LEARN - WEIGH), self.rate)
-        d = m["critic"](torch.cat([fs, reverse(b.f, self.weight * self.domain_weight * risen)]))[:, 0]
+        d = m["discriminator"](torch.cat([fs, reverse(b.f, self.weight * self.domain_weight * risen)]))[:, 0]
         return {
             "weigher": weigher,
             # the paper adds the two means, where told_apart halves their sum
@@ -156,7 +167,7 @@ class IWAN(Objective):
         }
 
     def _weighed(self, m: Engine, fs: Tensor, ft: Tensor) -> tuple[Tensor, Tensor]:
-        """The weighing critic's loss, and what the source rows count by it."""
+        """The weighing discriminator's loss, and what the source rows count by it."""
         d = m["weigher"](torch.cat([fs, ft]))[:, 0]
         ds, dt = d[: len(fs)], d[len(fs) :]
         return 2 * told_apart(m, ds, dt, note="weigher accuracy"), blend(row_weights(m, ds, self.memory), self.rowwise)
@@ -166,7 +177,7 @@ class IWAN(Objective):
 
         ``fitted`` is the DeepClassifier around this objective, if it was not fitted by itself.
         """
-        from transfermap.deep.settings import outputs_of
+        from transfermap.deep.training.settings import outputs_of
 
         model = self if fitted is None else fitted
         shell = self.shell_ if fitted is None else fitted
@@ -180,4 +191,4 @@ class IWAN(Objective):
 def _still(m: Engine, x: Tensor) -> Tensor:
     """The source's own features (n, k), which nothing moves any more."""
     with torch.no_grad():
-        return m.see(x, features=m["still"]).f
+        return m.forward(x, features=m["still"]).f

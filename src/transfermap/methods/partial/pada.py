@@ -1,20 +1,20 @@
-"""PADA: source classes that the target seems to lack count less, for the classifier and for the critic."""
+"""PADA: source classes that the target seems to lack count less, for the classifier and for the discriminator."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.deep.lazy import torch
-from transfermap.deep.nets import code_size, critic
-from transfermap.deep.objective import Batch, Objective, Terms, View, ramp, reverse, source_loss
+from transfermap.deep.nets.small import code_size, discriminator
+from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, ramp, reverse, source_loss
 from transfermap.methods.adversarial._shared import told_apart
 from transfermap.methods.partial._shared import blend, class_memory, target_shares
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
         "+ mean log(1 - d(f(x^t))) ],  gamma = mean_t softmax(g(f(x^t))) / max",
         steps=(
             "Take the mean class probabilities of the target; divide by the largest.",
-            "Weigh each source row by its class's, in the classifier's loss and in the critic's.",
-            "Send the critic's gradient into the features with its sign reversed, more and more of it over the run.",
+            "Weigh each source row by its class's, in the classifier's loss and in the discriminator's.",
+            "Send its gradient into the features with its sign reversed, more and more of it over the run.",
             "Predict the target with the net.",
         ),
         solver="stochastic gradient steps with gradient reversal",
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         fails_when=(
             "the shift sends a class's rows to a class that is absent: the wrong classes then count",
             "one target class is rare: it counts as little as an absent one",
-            "the critic moves the features faster than the classifier holds them: a class that target rows have left "
+            "the discriminator moves the features faster than the classifier holds them: a class that the rows left "
             "counts little, and is then left the more",
         ),
         reference="Cao, Ma, Long and Wang, Partial Adversarial Domain Adaptation, ECCV 2018",
@@ -60,12 +60,12 @@ class PADA(Objective):
               + \frac{1}{n_t}\sum_j \log(1 - d(f(x^t_j)))\Bigr],\qquad
               \gamma = \frac{\bar p}{\max_k \bar p_k},\quad \bar p = \frac{1}{n_t}\sum_j \mathrm{softmax}(z^t_j / T)
 
-    with :math:`\bar p` a moving average over batches (the paper computes it anew every 500 steps). In the critic's loss
+    with :math:`\bar p` a moving average over batches (the paper computes it anew every 500 steps). In the domain loss
     each domain's mean counts one half. Terms: "source", "domain"; the history also has each class's share.
 
-    Fails when the shift sends a class's rows to an absent class, or a class of the target is rare; and where the critic
-    moves the features fast, as in a net of several layers that starts from nothing at a high rate: a class that target
-    rows have left counts little, and is then left the more. The shares in the history then jump.
+    Fails when the shift sends a class's rows to an absent class, or a class of the target is rare; and where the
+    discriminator moves the features fast, as in a net of several layers that starts from nothing at a high rate: a
+    class that target rows have left counts little, and is then left the more. The shares in the history then jump.
 
     Parameters
     ----------
@@ -75,14 +75,14 @@ class PADA(Objective):
         Multiplies the reversed gradient alone; at 0 only the classifier is weighted by classes.
     classwise : float, default=1.0
         How far class weights go in the classifier's loss: :math:`1 - c (1 - \gamma)`; at 0 all classes count the same.
-    critic_classwise : float, default=1.0
-        The same in the critic's; with both at 0 it is ``dann``.
+    discriminator_classwise : float, default=1.0
+        The same in the discriminator's; with both at 0 it is ``dann``.
     temperature : float, default=1.0
         T; below 1 the probabilities are sharpened before they are averaged (the authors' program: 0.1).
     memory : float, default=0.95
         How much of the average stays from one batch to the next: about the last 1 / (1 - memory) batches count.
     width : int, default=256
-        Of the critic's two hidden layers; the paper's for pictures is 1024.
+        Of the discriminator's two hidden layers; the paper's for images is 1024.
     rate : float, default=10.0
         How fast :math:`\lambda_p = 2 / (1 + e^{-rate\,p}) - 1` rises over the run.
 
@@ -103,23 +103,23 @@ class PADA(Objective):
     Cao, Ma, Long and Wang, Partial Adversarial Domain Adaptation, ECCV 2018, doi:10.48550/arXiv.1808.04205.
     """
 
-    domain_weight: float = knob(1.0, low=0)
-    classwise: float = knob(1.0, low=0, high=1)
-    critic_classwise: float = knob(1.0, low=0, high=1)
-    temperature: float = knob(1.0, above=0)
-    memory: float = knob(0.95, low=0, high=0.9999)
-    width: int = knob(256, low=1)
-    rate: float = knob(10.0, above=0)
+    domain_weight: float = param(default=1.0, low=0)
+    classwise: float = param(default=1.0, low=0, high=1)
+    discriminator_classwise: float = param(default=1.0, low=0, high=1)
+    temperature: float = param(default=1.0, above=0)
+    memory: float = param(default=0.95, low=0, high=0.9999)
+    width: int = param(default=256, low=1)
+    rate: float = param(default=10.0, above=0)
 
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
-        return {"critic": critic(code_size(net), width=self.width), "classes": class_memory(outputs)}
+        return {"discriminator": discriminator(code_size(net), width=self.width), "classes": class_memory(outputs)}
 
-    def terms(self, m: Engine, a: View, b: View, s: Batch, t: Batch, progress: float) -> Terms:
+    def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         share = target_shares(m, b.z, self.temperature, self.memory)
         gamma = (share / share.max())[s.y]
         f = reverse(torch.cat([a.f, b.f]), self.weight * self.domain_weight * ramp(progress, self.rate))
-        d = m["critic"](f)[:, 0]
+        d = m["discriminator"](f)[:, 0]
         return {
             "source": source_loss(a.z, s.y, blend(gamma, self.classwise)),
-            "domain": told_apart(m, d[: len(a.f)], d[len(a.f) :], blend(gamma, self.critic_classwise)),
+            "domain": told_apart(m, d[: len(a.f)], d[len(a.f) :], blend(gamma, self.discriminator_classwise)),
         }

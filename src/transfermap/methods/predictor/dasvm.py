@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.math.refit import fit_weighted
-from transfermap.measure.reverse import reverse_validation
+from transfermap.measure.validators.reverse import reverse_validation
 from transfermap.roles import Learner
 from transfermap.split import Split
 
@@ -65,7 +65,7 @@ def ramped(age: Array, turn: int, rounds: int, start: float) -> tuple[Array, flo
     return start + (1 - start) * grown, 1 - (1 - start) * min(turn / rounds, 1) ** 2
 
 
-class View(NamedTuple):
+class Outputs(NamedTuple):
     """How a model sees the rows: the target's classes (n_t,) and leads (n_t,), the source's leads (n_s,), the margin.
 
     Source rows that were dropped have a lead of minus infinity; ``edge`` is the margin's outer edge, as a lead.
@@ -77,7 +77,7 @@ class View(NamedTuple):
     edge: float
 
 
-def view(model: Any, Xs: Array, truth: Array, kept: Array, Xt: Array, label: Array, margin: float | None) -> View:
+def view(model: Any, Xs: Array, truth: Array, kept: Array, Xt: Array, label: Array, margin: float | None) -> Outputs:
     """The model's view; without a ``margin`` of one's own its edge is the median lead of the rows it learnt from."""
     F, lead = class_scores(model, Xt), np.full(len(truth), -np.inf)
     guess = F.argmax(axis=1)
@@ -85,7 +85,7 @@ def view(model: Any, Xs: Array, truth: Array, kept: Array, Xt: Array, label: Arr
     if kept.any():
         lead[kept] = leads(class_scores(model, Xs[kept]), truth[kept])
     edge = float(np.median(np.concatenate([np.abs(lead[kept]), gap[label >= 0]]))) if margin is None else margin
-    return View(guess, gap, lead, edge)
+    return Outputs(guess, gap, lead, edge)
 
 
 def dropped(lead: Array, truth: Array, kept: Array, own: Array, counts: Array) -> Array:
@@ -267,11 +267,11 @@ class DASVM(Learner):
     Strategy, IEEE TPAMI 32(5), 2010. doi:10.1109/TPAMI.2009.57
     """
 
-    estimator: Any = knob(None, none=True)
-    rounds: int = knob(20, low=1)
-    margin: float | None = knob(None, above=0, none=True)
-    start_weight: float = knob(1.0, above=0, high=1)
-    slack: float = knob(0.05, low=0)
+    estimator: Any = param(default=None, none=True)
+    rounds: int = param(default=20, low=1)
+    margin: float | None = param(default=None, above=0, none=True)
+    start_weight: float = param(default=1.0, above=0, high=1)
+    slack: float = param(default=0.05, low=0)
 
     def _fit(self, rows: Split) -> None:
         Xs, ys, Xt = rows.Xs, np.asarray(rows.ys), rows.Xt

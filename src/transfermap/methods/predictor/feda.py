@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.roles import Adapter
 from transfermap.split import Split
@@ -98,7 +98,7 @@ class FEDA(Adapter):
     labels_needed = True
     target_labels = True
 
-    own_intercept: bool = knob(False, choices=(True, False))
+    own_intercept: bool = param(default=False, choices=(True, False))
 
     def _fit_rows(self, rows: Split) -> None:
         self.domains_ = np.append(np.unique(rows.domains), TARGET)

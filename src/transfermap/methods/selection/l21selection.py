@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import eigh
 from sklearn.utils.validation import check_is_fitted
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.roles import Adapter
 
@@ -197,13 +197,13 @@ class L21Selection(Adapter):
     https://www.ijcai.org/Proceedings/11/Papers/219.pdf
     """
 
-    n_components: int | None = knob(None, low=1, none=True)
-    mu: float = knob(100.0, low=0)
-    output: Literal["components", "columns"] = knob("components", choices=("components", "columns"))
-    n_features: int | None = knob(None, low=1, none=True)
-    threshold: float = knob(0.05, low=0, high=1)
-    max_iter: int = knob(100, low=1)
-    max_columns: int = knob(5000, low=1)
+    n_components: int | None = param(default=None, low=1, none=True)
+    mu: float = param(default=100.0, low=0)
+    output: Literal["components", "columns"] = param(default="components", choices=("components", "columns"))
+    n_features: int | None = param(default=None, low=1, none=True)
+    threshold: float = param(default=0.05, low=0, high=1)
+    max_iter: int = param(default=100, low=1)
+    max_columns: int = param(default=5000, low=1)
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         _refuse_wide(Xs.shape[1], self.max_columns)

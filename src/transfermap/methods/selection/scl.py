@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.methods.selection._pivots import choose_pivots, label_information, switched_on, times_on, usual
 from transfermap.methods.selection._predictors import LOSSES, Loss, pivot_predictors
@@ -196,15 +196,15 @@ class SCL(Adapter):
     sparse_ok = True
     labels_needed = True
 
-    n_components: int | None = knob(None, low=1, none=True)
-    n_pivots: int = knob(500, low=1)
-    pivots: Literal["information", "frequency"] = knob("information", choices=("information", "frequency"))
-    min_count: int = knob(10, low=1)
-    loss: Loss = knob("squared", choices=LOSSES)
-    reg: float = knob(1.0, above=0)
-    drop_negative: bool = knob(False, choices=(True, False))
-    alpha: float = knob(1.0, low=0)
-    equal_variance: bool = knob(False, choices=(True, False))
+    n_components: int | None = param(default=None, low=1, none=True)
+    n_pivots: int = param(default=500, low=1)
+    pivots: Literal["information", "frequency"] = param(default="information", choices=("information", "frequency"))
+    min_count: int = param(default=10, low=1)
+    loss: Loss = param(default="squared", choices=LOSSES)
+    reg: float = param(default=1.0, above=0)
+    drop_negative: bool = param(default=False, choices=(True, False))
+    alpha: float = param(default=1.0, low=0)
+    equal_variance: bool = param(default=False, choices=(True, False))
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         X, n_s = stacked(Xs, Xt), Xs.shape[0]

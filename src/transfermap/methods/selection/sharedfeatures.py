@@ -11,9 +11,9 @@ from scipy.special import entr
 from scipy.stats import kstwobign
 from sklearn.utils.validation import check_is_fitted
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
-from transfermap.measure.shift import false_discovery
+from transfermap.measure.shift.column_shift import false_discovery
 from transfermap.methods.selection._shared import information, label_codes, quantile_codes
 from transfermap.roles import Adapter
 
@@ -60,8 +60,8 @@ def label_shares(Xs: Any, ys: Array) -> Array:
     codes = label_codes(ys)
     n_classes = codes.max() + 1
     whole = entr(np.bincount(codes) / len(codes)).sum()
-    told = [_told(x, codes, n_classes) for block in _columns(Xs) for x in block.T]
-    return np.array(told) / whole if whole > 0 else np.zeros(len(told))
+    predicted = [_told(x, codes, n_classes) for block in _columns(Xs) for x in block.T]
+    return np.array(predicted) / whole if whole > 0 else np.zeros(len(predicted))
 
 
 def _told(x: Array, codes: Array, n_classes: int) -> float:
@@ -165,10 +165,10 @@ class SharedFeatures(Adapter):
     sparse_ok = True
     labels_needed = True
 
-    fdr: float = knob(0.05, low=0, high=1)
-    tolerance: float = knob(0.1, low=0, high=1)
-    least: int = knob(1, low=1)
-    informative: float | None = knob(None, low=0, high=1, none=True)
+    fdr: float = param(default=0.05, low=0, high=1)
+    tolerance: float = param(default=0.1, low=0, high=1)
+    least: int = param(default=1, low=1)
+    informative: float | None = param(default=None, low=0, high=1, none=True)
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         self.distances_ = column_gaps(Xs, Xt)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from transfermap.card import Card, knob, method
-from transfermap.deep.sourcefree import SourceFree, norms, take_statistics
+from transfermap.card import Card, method, param
+from transfermap.deep.source_free import SourceFree, norms, take_statistics
 
 if TYPE_CHECKING:
-    from transfermap.deep.batches import Stream
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.batches import Stream
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -79,8 +79,8 @@ class BatchNorm(SourceFree):
 
     normalised: ClassVar[bool] = True
 
-    weight: float = knob(1.0, low=0, high=1)
-    batch: int = knob(200, low=2)
+    weight: float = param(default=1.0, low=0, high=1)
+    batch: int = param(default=200, low=2)
 
     def adapt(self, m: Engine, rows: Stream) -> list[dict[str, float]]:
         """Blend the target's statistics into the source's."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.deep.lazy import F, torch
-from transfermap.deep.objective import Batch, Stage, Terms, Turn, entropy
-from transfermap.deep.sourcefree import SourceFree, swept, tune
+from transfermap.deep.source_free import SourceFree, swept, tune
+from transfermap.deep.training.objective import Batch, Stage, Terms, Turn, entropy
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from transfermap.deep.batches import Stream
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.batches import Stream
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -89,25 +89,25 @@ class SHOT(SourceFree):
     Adaptation, ICML 2020, doi:10.48550/arXiv.2002.08546.
     """
 
-    pseudo: float = knob(0.3, low=0)
-    smoothing: float = knob(0.1, low=0, high=0.9)
-    epochs: int = knob(15, low=1)
-    rate: float = knob(0.01, above=0)
-    batch: int = knob(64, low=2)
+    pseudo: float = param(default=0.3, low=0)
+    smoothing: float = param(default=0.1, low=0, high=0.9)
+    epochs: int = param(default=15, low=1)
+    rate: float = param(default=0.01, above=0)
+    batch: int = param(default=64, low=2)
 
     def loss(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
         """The source's, with smoothed labels."""
         if not self.weight:
             return super().loss(m, s, t, progress)
         assert s.y is not None
-        return {"source": F.cross_entropy(m.see(s.x).z, s.y, label_smoothing=self.smoothing)}
+        return {"source": F.cross_entropy(m.forward(s.x).z, s.y, label_smoothing=self.smoothing)}
 
     def adapt(self, m: Engine, rows: Stream) -> list[dict[str, float]]:
         """Pass after pass over the target, each with names of its own."""
-        from transfermap.deep.blocks import Memory
+        from transfermap.deep.nets.modules import Memory
 
         m.modules["names"] = Memory(of=torch.zeros(rows.rows, dtype=torch.int64, device=m.device))
-        one = Stage(1 / self.epochs, (Turn("inform", moves=("features",)),), begin="name")
+        one = Stage(1 / self.epochs, (Turn("inform", trains=("features",)),), begin="name")
         noted = tune(self, m, rows, (one,) * self.epochs, optimizer="sgd", weight_decay=1e-3)
         del m.modules["names"]
         return noted
@@ -120,7 +120,7 @@ class SHOT(SourceFree):
 
     def inform(self, m: Engine, s: Batch | None, t: Batch, progress: float) -> Terms:
         """Sure of each row, all classes alike, and the rows' names."""
-        b = m.see(t.x)
+        b = m.forward(t.x)
         sure, varied = information(b.p)
         named = F.cross_entropy(b.z, m["names"].of[t.rows.to(m.device)])
         return {

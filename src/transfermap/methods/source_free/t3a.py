@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.deep.lazy import F, nn, torch
-from transfermap.deep.objective import View, entropy
-from transfermap.deep.sourcefree import SourceFree, swept
+from transfermap.deep.source_free import SourceFree, swept
+from transfermap.deep.training.objective import Outputs, entropy
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from transfermap.deep.batches import Stream
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.batches import Stream
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -78,7 +78,7 @@ class T3A(SourceFree):
     https://proceedings.neurips.cc/paper/2021/hash/1415fe9fea0fa1e45dddcff5682239a0-Abstract.html
     """
 
-    keep: int | None = knob(100, low=1, none=True)
+    keep: int | None = param(default=100, low=1, none=True)
 
     def adapt(self, m: Engine, rows: Stream) -> list[dict[str, float]]:
         """Put the templates in the place of the classifier's weights."""
@@ -87,21 +87,21 @@ class T3A(SourceFree):
             raise ValueError(f"T3A needs a head that is one linear layer; got {type(head).__name__}")
         seen = swept(m, rows)
         with torch.no_grad():
-            own = View(head.weight, head(head.weight), {})
+            own = Outputs(head.weight, head(head.weight), {})
             head.weight.copy_(templates(own, seen, self.keep, self.weight))
             if head.bias is not None:
                 head.bias.zero_()
         return []
 
 
-def templates(own: View, seen: View, keep: int | None = None, weight: float = 1.0) -> Tensor:
+def templates(own: Outputs, seen: Outputs, keep: int | None = None, weight: float = 1.0) -> Tensor:
     """The classes' directions (C, k), of length 1.
 
     Parameters
     ----------
-    own : View
+    own : Outputs
         The classifier's weights (C, k) as if they were rows, and the logits that they get.
-    seen : View
+    seen : Outputs
         Features and logits of the target's rows; there may be none.
     keep : int or None
         Most directions a class.

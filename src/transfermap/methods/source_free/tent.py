@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from transfermap.card import Card, knob, method
-from transfermap.deep.objective import Batch, Stage, Terms, Turn, entropy
-from transfermap.deep.sourcefree import SourceFree, norms, only_moving, take_statistics, tune
+from transfermap.card import Card, method, param
+from transfermap.deep.source_free import SourceFree, norms, only_moving, take_statistics, tune
+from transfermap.deep.training.objective import Batch, Stage, Terms, Turn, entropy
 
 if TYPE_CHECKING:
-    from transfermap.deep.batches import Stream
-    from transfermap.deep.engine import Engine
+    from transfermap.deep.training.batches import Stream
+    from transfermap.deep.training.engine import Engine
 
 
 @method(
@@ -57,7 +57,7 @@ class TENT(SourceFree):
 
     Fails when it runs long: entropy is least where all rows have one class. After each pass it is therefore looked at
     which classes the predictions use; when they lose some, the run ends with the last sound state (see
-    :func:`~transfermap.deep.sourcefree.tune`).
+    :func:`~transfermap.deep.source_free.tune`).
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ class TENT(SourceFree):
 
     normalised: ClassVar[bool] = True
 
-    epochs: int = knob(1, low=1)
-    rate: float = knob(1e-3, above=0)
-    batch: int = knob(200, low=2)
+    epochs: int = param(default=1, low=1)
+    rate: float = param(default=1e-3, above=0)
+    batch: int = param(default=200, low=2)
 
     def adapt(self, m: Engine, rows: Stream) -> list[dict[str, float]]:
         """Statistics, scales and offsets, and the statistics of what came of them."""
@@ -107,4 +107,4 @@ class TENT(SourceFree):
         m.modules.eval()
         for layer in norms(m.modules):
             layer.train()
-        return {"entropy": self.weight * entropy(m.see(t.x).p).mean()}
+        return {"entropy": self.weight * entropy(m.forward(t.x).p).mean()}

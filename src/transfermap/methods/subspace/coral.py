@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array, coral_map
 from transfermap.roles import Adapter
 
@@ -73,7 +73,7 @@ class CORAL(Adapter):
     Sun, Feng and Saenko, Return of Frustratingly Easy Domain Adaptation, AAAI 2016. doi:10.1609/aaai.v30i1.10306
     """
 
-    reg: float = knob(0.01, low=0)
+    reg: float = param(default=0.01, low=0)
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         A, b = coral_map(Xs, Xt, self.reg)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.geodesic import domain_flow, flow_factor, kernel_moments
 from transfermap.math.linalg import Array
 from transfermap.roles import Adapter
@@ -89,8 +89,8 @@ class GFK(Adapter):
     doi:10.1109/CVPR.2012.6247911
     """
 
-    n_components: int | None = knob(None, low=1, none=True)
-    centre: bool = knob(True, choices=(True, False))
+    n_components: int | None = param(default=None, low=1, none=True)
+    centre: bool = param(default=True, choices=(True, False))
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         ms, mt, flow = domain_flow(Xs, Xt, self.n_components)

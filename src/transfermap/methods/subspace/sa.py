@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array, axes_for_share, principal_axes
 from transfermap.roles import Adapter
 
@@ -74,7 +74,7 @@ class SA(Adapter):
     doi:10.1109/ICCV.2013.368
     """
 
-    n_components: int | None = knob(None, low=1, none=True)
+    n_components: int | None = param(default=None, low=1, none=True)
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         k = self.n_components

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array, axes_for_share, principal_axes
 from transfermap.roles import Adapter
 
@@ -93,9 +93,9 @@ class SDA(Adapter):
     Sun and Saenko, Subspace Distribution Alignment for Unsupervised Domain Adaptation, BMVC 2015. doi:10.5244/C.29.24
     """
 
-    n_components: int | None = knob(None, low=1, none=True)
-    reg: float = knob(0.01, low=0)
-    order: Literal["whiten", "turn"] = knob("whiten", choices=("whiten", "turn"))
+    n_components: int | None = param(default=None, low=1, none=True)
+    reg: float = param(default=0.01, low=0)
+    order: Literal["whiten", "turn"] = param(default="whiten", choices=("whiten", "turn"))
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         k = self.n_components

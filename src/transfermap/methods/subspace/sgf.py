@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.geodesic import domain_flow, flow_factor, sampled_moments
 from transfermap.math.linalg import Array, axes_for_share, principal_axes
 from transfermap.roles import Adapter
@@ -87,10 +87,10 @@ class SGF(Adapter):
     doi:10.1109/ICCV.2011.6126344
     """
 
-    n_components: int | None = knob(None, low=1, none=True)
-    n_points: int = knob(10, low=2)
-    n_kept: int | None = knob(None, low=1, none=True)
-    centre: bool = knob(True, choices=(True, False))
+    n_components: int | None = param(default=None, low=1, none=True)
+    n_points: int = param(default=10, low=2)
+    n_kept: int | None = param(default=None, low=1, none=True)
+    centre: bool = param(default=True, choices=(True, False))
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         ms, mt, flow = domain_flow(Xs, Xt, self.n_components)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.earthmover import entropic_plan
 from transfermap.math.linalg import Array
 from transfermap.math.transport import Cost, Potentials, barycentres, class_shares, kernel_bytes
@@ -131,13 +131,13 @@ class ClassTransport(Adapter):
 
     labels_needed = True
 
-    reg: float = knob(0.02, above=0)
-    class_reg: float = knob(0.1, low=0)
-    cost_scale: str = knob("median", choices=SCALES)
-    rounds: int = knob(10, low=1)
-    tol: float = knob(1e-6, above=0)
-    max_iter: int = knob(1000, low=1)
-    max_gb: float = knob(2.0, above=0)
+    reg: float = param(default=0.02, above=0)
+    class_reg: float = param(default=0.1, low=0)
+    cost_scale: str = param(default="median", choices=SCALES)
+    rounds: int = param(default=10, low=1)
+    tol: float = param(default=1e-6, above=0)
+    max_iter: int = param(default=1000, low=1)
+    max_gb: float = param(default=2.0, above=0)
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         classes, codes = np.unique(np.asarray(ys), return_inverse=True)

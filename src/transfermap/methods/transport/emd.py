@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.earthmover import exact_plan
 from transfermap.math.linalg import Array
 from transfermap.math.transport import centred, kernel_bytes
@@ -76,7 +76,7 @@ class EMD(Adapter):
     doi:10.1109/TPAMI.2016.2615921
     """
 
-    max_gb: float = knob(2.0, above=0)
+    max_gb: float = param(default=2.0, above=0)
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         both = clouds(Xs, Xt)

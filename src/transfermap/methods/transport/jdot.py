@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.utils.validation import has_fit_parameter
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.earthmover import exact_plan
 from transfermap.math.linalg import Array
 from transfermap.math.transport import Cost, centred, kernel_bytes, squared_distance_scale
@@ -189,13 +189,13 @@ class JDOT(Learner):
     2017. doi:10.48550/arXiv.1705.08848
     """
 
-    estimator: Any = knob(None, none=True)
-    alpha: float = knob(1.0, above=0)
-    cost_scale: str = knob("max", choices=SCALES)
-    rounds: int = knob(10, low=1)
-    batch_size: int | None = knob(None, low=2, none=True)
-    max_gb: float = knob(2.0, above=0)
-    random_state: int = knob(0, low=0)
+    estimator: Any = param(default=None, none=True)
+    alpha: float = param(default=1.0, above=0)
+    cost_scale: str = param(default="max", choices=SCALES)
+    rounds: int = param(default=10, low=1)
+    batch_size: int | None = param(default=None, low=2, none=True)
+    max_gb: float = param(default=2.0, above=0)
+    random_state: int = param(default=0, low=0)
 
     def _fit(self, rows: Split) -> None:
         labels, both, unit = self._carriers(rows)

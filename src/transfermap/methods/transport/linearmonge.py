@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array, moments, spd_power
 from transfermap.roles import Adapter
 
@@ -84,7 +84,7 @@ class LinearMonge(Adapter):
     adaptation, 2019. doi:10.48550/arXiv.1905.10155
     """
 
-    reg: float = knob(0.001, low=0)
+    reg: float = param(default=0.001, low=0)
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         A, b = monge_map(Xs, Xt, self.reg)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.earthmover import entropic_plan, exact_plan
 from transfermap.math.linalg import Array
 from transfermap.math.transport import Cost, barycentres, centred, squared_distance_scale
@@ -110,11 +110,11 @@ class MiniBatchTransport(Adapter):
     Properties, AISTATS 2020. doi:10.48550/arXiv.1910.04091
     """
 
-    batch_size: int = knob(1000, low=2)
-    rounds: int = knob(5, low=1)
-    reg: float | None = knob(None, above=0, none=True)
-    cost_scale: str = knob("median", choices=SCALES)
-    random_state: int = knob(0, low=0)
+    batch_size: int = param(default=1000, low=2)
+    rounds: int = param(default=5, low=1)
+    reg: float | None = param(default=None, above=0, none=True)
+    cost_scale: str = param(default="median", choices=SCALES)
+    random_state: int = param(default=0, low=0)
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         both = clouds(Xs, Xt)

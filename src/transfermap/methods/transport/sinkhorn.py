@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.earthmover import entropic_plan
 from transfermap.math.linalg import Array
 from transfermap.math.transport import barycentres, kernel_bytes
@@ -95,11 +95,11 @@ class Sinkhorn(Adapter):
     Cuturi, Sinkhorn Distances: Lightspeed Computation of Optimal Transport, NIPS 2013. doi:10.48550/arXiv.1306.0895
     """
 
-    reg: float = knob(0.02, above=0)
-    cost_scale: str = knob("median", choices=SCALES)
-    tol: float = knob(1e-6, above=0)
-    max_iter: int = knob(1000, low=1)
-    max_gb: float = knob(2.0, above=0)
+    reg: float = param(default=0.02, above=0)
+    cost_scale: str = param(default="median", choices=SCALES)
+    tol: float = param(default=1e-6, above=0)
+    max_iter: int = param(default=1000, low=1)
+    max_gb: float = param(default=2.0, above=0)
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         both = clouds(Xs, Xt)

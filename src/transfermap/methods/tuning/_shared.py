@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transfermap.card import knob
-from transfermap.deep import shells
+from transfermap.card import param
+from transfermap.deep import estimators as shells
 from transfermap.deep.lazy import torch
-from transfermap.deep.objective import Batch, Objective, Terms, source_loss
+from transfermap.deep.training.objective import Batch, Objective, Terms, source_loss
 from transfermap.math.ratio import along
 from transfermap.split import Array, Split
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from transfermap.deep.engine import Engine
-    from transfermap.deep.tuning import Job
+    from transfermap.deep.training.engine import Engine
+    from transfermap.finetuning.training import Job
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -27,15 +27,15 @@ class TwoStage(Objective):
 
     target_labels = True
 
-    frozen: int = knob(0, low=0)
-    lr: float = knob(1e-3, above=0)
+    frozen: int = param(default=0, low=0)
+    lr: float = param(default=1e-3, above=0)
 
     def recipe(self, job: Job) -> nn.ModuleDict:
         """The net after fine-tuning."""
         raise NotImplementedError
 
     def loss(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
-        return {"source": source_loss(m.see(s.x).z, s.y)}
+        return {"source": source_loss(m.forward(s.x).z, s.y)}
 
     def _fit(self, rows: Split) -> None:
         super()._fit(rows)
@@ -43,10 +43,10 @@ class TwoStage(Objective):
             self.shell_.modules_.load_state_dict(self.recipe(self._job(rows)).state_dict())
 
     def _job(self, rows: Split) -> Job:
-        from transfermap.deep.loop import Plan
-        from transfermap.deep.rows import Rows
-        from transfermap.deep.surgery import Surgery, staged
-        from transfermap.deep.tuning import Job
+        from transfermap.deep.nets.freezing import Surgery, staged
+        from transfermap.deep.training.loop import Plan
+        from transfermap.finetuning.frozen_rows import Rows
+        from transfermap.finetuning.training import Job
 
         assert rows.known is not None and rows.yt is not None
         X, y = rows.Xt[rows.known], self._codes(rows.yt)

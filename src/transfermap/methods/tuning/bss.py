@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.methods.tuning._shared import TwoStage
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from transfermap.deep.tuning import Job
+    from transfermap.finetuning.training import Job
 
 
 @method(
@@ -78,10 +78,10 @@ class BSS(TwoStage):
     NeurIPS 2019. https://papers.nips.cc/paper/2019/hash/c6bff625bdb0393992c9d4db0c6bbe45-Abstract.html
     """
 
-    eta: float = knob(1e-3, low=0)
-    k: int = knob(1, low=1)
+    eta: float = param(default=1e-3, low=0)
+    k: int = param(default=1, low=1)
 
     def recipe(self, job: Job) -> nn.ModuleDict:
-        from transfermap.deep.tuningrecipes import bss
+        from transfermap.finetuning.recipes import bss
 
         return bss(job, float(self.eta), int(self.k)).net

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.methods.tuning._shared import TwoStage
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from transfermap.deep.tuning import Job
+    from transfermap.finetuning.training import Job
 
 
 @method(
@@ -88,13 +88,13 @@ class FineTune(TwoStage):
     Howard and Ruder, Universal Language Model Fine-tuning for Text Classification, ACL 2018. doi:10.18653/v1/P18-1031
     """
 
-    decay: float = knob(1.0, low=1)
-    gradual: bool = knob(False, choices=(False, True))
+    decay: float = param(default=1.0, low=1)
+    gradual: bool = param(default=False, choices=(False, True))
 
     def recipe(self, job: Job) -> nn.ModuleDict:
         from dataclasses import replace
 
-        from transfermap.deep.tuning import train
+        from transfermap.finetuning.training import train
 
         surgery = replace(job.surgery, decay=float(self.decay))
         return train(replace(job, surgery=surgery), gradual=self.gradual)[0]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.methods.tuning._shared import TwoStage
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from transfermap.deep.tuning import Job
+    from transfermap.finetuning.training import Job
 
 
 @method(
@@ -80,10 +80,10 @@ class L2SP(TwoStage):
     doi:10.48550/arXiv.1802.01483
     """
 
-    alpha: float = knob(0.01, low=0)
-    beta: float = knob(0.01, low=0)
+    alpha: float = param(default=0.01, low=0)
+    beta: float = param(default=0.01, low=0)
 
     def recipe(self, job: Job) -> nn.ModuleDict:
-        from transfermap.deep.tuningrecipes import l2sp
+        from transfermap.finetuning.recipes import l2sp
 
         return l2sp(job, float(self.alpha), float(self.beta)).net

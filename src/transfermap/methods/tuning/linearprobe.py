@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.methods.tuning._shared import TwoStage
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from transfermap.deep.tuning import Job
+    from transfermap.finetuning.training import Job
 
 
 @method(
@@ -75,11 +75,11 @@ class LinearProbe(TwoStage):
     doi:10.48550/arXiv.1310.1531
     """
 
-    weight: float = knob(1.0, low=0, high=1)
+    weight: float = param(default=1.0, low=0, high=1)
 
     def recipe(self, job: Job) -> nn.ModuleDict:
-        from transfermap.deep.averaging import between
-        from transfermap.deep.tuningrecipes import probe
+        from transfermap.finetuning.averaging import between
+        from transfermap.finetuning.recipes import probe
 
         net = probe(job).net
         net.load_state_dict(between(job.net.state_dict(), net.state_dict(), float(self.weight)))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.methods.tuning._shared import TwoStage
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from transfermap.deep.tuning import Job
+    from transfermap.finetuning.training import Job
 
 
 @method(
@@ -79,10 +79,10 @@ class LoRA(TwoStage):
     Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022. doi:10.48550/arXiv.2106.09685
     """
 
-    lr: float = knob(3e-3, above=0)
-    rank: int = knob(4, low=1)
+    lr: float = param(default=3e-3, above=0)
+    rank: int = param(default=4, low=1)
 
     def recipe(self, job: Job) -> nn.ModuleDict:
-        from transfermap.deep.tuningrecipes import lora
+        from transfermap.finetuning.recipes import lora
 
         return lora(job, int(self.rank)).net

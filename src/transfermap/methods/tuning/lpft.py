@@ -10,7 +10,7 @@ from transfermap.methods.tuning._shared import TwoStage
 if TYPE_CHECKING:
     from torch import nn
 
-    from transfermap.deep.tuning import Job
+    from transfermap.finetuning.training import Job
 
 
 @method(
@@ -78,6 +78,6 @@ class LPFT(TwoStage):
     """
 
     def recipe(self, job: Job) -> nn.ModuleDict:
-        from transfermap.deep.tuningrecipes import lpft
+        from transfermap.finetuning.recipes import lpft
 
         return lpft(job).net

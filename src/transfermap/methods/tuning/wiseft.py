@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.methods.tuning._shared import TwoStage
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from transfermap.deep.tuning import Job
+    from transfermap.finetuning.training import Job
 
 
 @method(
@@ -76,9 +76,9 @@ class WiSEFT(TwoStage):
     Wortsman et al., Robust Fine-Tuning of Zero-Shot Models, IEEE CVPR 2022. doi:10.1109/CVPR52688.2022.00780
     """
 
-    alpha: float = knob(0.5, low=0, high=1)
+    alpha: float = param(default=0.5, low=0, high=1)
 
     def recipe(self, job: Job) -> nn.ModuleDict:
-        from transfermap.deep.tuningrecipes import wise
+        from transfermap.finetuning.recipes import wise
 
         return wise(job, float(self.alpha)).net

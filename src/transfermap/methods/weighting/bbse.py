@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from scipy.optimize import nnls
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
-from transfermap.measure import labelshift
+from transfermap.measure.shift import label_shift as labelshift
 from transfermap.methods.weighting._shared import cross_fitted, spread
 from transfermap.roles import Weigher
 
@@ -129,12 +129,12 @@ class BBSE(Weigher):
     labels_needed = True
     sparse_ok = True
 
-    C: float = knob(1.0, above=0)
-    folds: int = knob(5, low=2)
-    kind: Kind = knob("soft", choices=("hard", "soft"))
-    ridge: float = knob(0.0, low=0)
-    gamma: float = knob(1.0, low=0, high=1)
-    clip: float = knob(100.0, above=1)
+    C: float = param(default=1.0, above=0)
+    folds: int = param(default=5, low=2)
+    kind: Kind = param(default="soft", choices=("hard", "soft"))
+    ridge: float = param(default=0.0, low=0)
+    gamma: float = param(default=1.0, low=0, high=1)
+    clip: float = param(default=100.0, above=1)
 
     def weigh(self, Xs: Array, ys: Array | None, Xt: Array) -> Array:
         self.classes_, truth = np.unique(np.asarray(ys), return_inverse=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.math.logisticratio import log_ratio
 from transfermap.math.ratio import ratio_weights
-from transfermap.measure.weights import effective_sample_size
+from transfermap.measure.shift.weights import effective_sample_size
 from transfermap.roles import Weigher
 
 _HALVINGS = 20
@@ -126,11 +126,11 @@ class IWC(Weigher):
 
     sparse_ok = True
 
-    share: float = knob(0.3, low=0, high=1)
-    clip: float = knob(0.99, above=0, high=1)
-    squares: bool = knob(True, choices=(True, False))
-    C: float = knob(1.0, above=0)
-    folds: int | None = knob(None, low=2, none=True)
+    share: float = param(default=0.3, low=0, high=1)
+    clip: float = param(default=0.99, above=0, high=1)
+    squares: bool = param(default=True, choices=(True, False))
+    C: float = param(default=1.0, above=0)
+    folds: int | None = param(default=None, low=2, none=True)
 
     def weigh(self, Xs: Array, ys: Array | None, Xt: Array) -> Array:
         logs = log_ratio(Xs, Xt, self.C, self.folds, self.squares)

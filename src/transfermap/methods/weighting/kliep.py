@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.kliep import HeldOut, choose_gamma, kliep_ratio
 from transfermap.math.linalg import Array
 from transfermap.math.ratio import draw_rows, log_mixture, ratio_weights, squared_distances, try_gammas
@@ -101,13 +101,13 @@ class KLIEP(Weigher):
     Adaptation, Annals of the Institute of Statistical Mathematics 60, 2008, 699-746. doi:10.1007/s10463-008-0197-x
     """
 
-    centres: int = knob(100, low=1)
-    gamma: float | None = knob(None, above=0, none=True)
-    held_out: HeldOut = knob("both", choices=("both", "target"))
-    folds: int = knob(5, low=2)
-    tol: float = knob(1e-8, above=0)
-    max_iter: int = knob(100, low=1)
-    random_state: int = knob(0, low=0)
+    centres: int = param(default=100, low=1)
+    gamma: float | None = param(default=None, above=0, none=True)
+    held_out: HeldOut = param(default="both", choices=("both", "target"))
+    folds: int = param(default=5, low=2)
+    tol: float = param(default=1e-8, above=0)
+    max_iter: int = param(default=100, low=1)
+    random_state: int = param(default=0, low=0)
 
     def weigh(self, Xs: Array, ys: Array | None, Xt: Array) -> Array:
         Xs, Xt = (X.astype(np.float64, copy=False) for X in (Xs, Xt))

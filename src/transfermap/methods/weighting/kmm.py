@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.boxslab import BoxSlab, Quadratic, dense, low_rank, minimize_quadratic
 from transfermap.math.components import embed, kernel_mean, nystroem_map, pick_landmarks
 from transfermap.math.kernels import median_bandwidth, rbf
@@ -123,14 +123,14 @@ class KMM(Weigher):
     https://proceedings.neurips.cc/paper/2006/hash/a2186aa7c086b46ad4e8bf81e2a3a19b-Abstract.html
     """
 
-    B: float = knob(1000.0, above=1)
-    eps: float | None = knob(None, above=0, none=True)
-    gamma: float | None = knob(None, above=0, none=True)
-    tol: float = knob(1e-6, above=0)
-    max_iter: int = knob(100, low=1)
-    max_exact: int = knob(2000, low=0)
-    landmarks: int = knob(300, low=2)
-    random_state: int = knob(0, low=0)
+    B: float = param(default=1000.0, above=1)
+    eps: float | None = param(default=None, above=0, none=True)
+    gamma: float | None = param(default=None, above=0, none=True)
+    tol: float = param(default=1e-6, above=0)
+    max_iter: int = param(default=100, low=1)
+    max_exact: int = param(default=2000, low=0)
+    landmarks: int = param(default=300, low=2)
+    random_state: int = param(default=0, low=0)
 
     def weigh(self, Xs: Array, ys: Array | None, Xt: Array) -> Array:
         gamma = self.gamma

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.math.logisticratio import log_ratio
 from transfermap.math.ratio import ratio_weights
@@ -86,10 +86,10 @@ class LogisticRatio(Weigher):
 
     sparse_ok = True
 
-    C: float = knob(1.0, above=0)
-    tau: float = knob(1.0, low=0, high=1)
-    clip: float = knob(0.99, above=0, high=1)
-    folds: int | None = knob(None, low=2, none=True)
+    C: float = param(default=1.0, above=0)
+    tau: float = param(default=1.0, low=0, high=1)
+    clip: float = param(default=0.99, above=0, high=1)
+    folds: int | None = param(default=None, low=2, none=True)
 
     def weigh(self, Xs: Array, ys: Array | None, Xt: Array) -> Array:
         return ratio_weights(log_ratio(Xs, Xt, self.C, self.folds), self.tau, self.clip)

@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 from scipy.special import log_softmax, softmax
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
-from transfermap.measure.calibration import temperature, tempered
-from transfermap.measure.labelshift import em_shares
+from transfermap.measure.shift.label_shift import em_shares
+from transfermap.measure.validators.calibration import temperature, tempered
 from transfermap.methods.weighting._shared import cross_fitted, spread
 from transfermap.roles import Weigher
 
@@ -172,11 +172,11 @@ class MLLS(Weigher):
     labels_needed = True
     sparse_ok = True
 
-    C: float = knob(1.0, above=0)
-    folds: int = knob(5, low=2)
-    calibrate: Calibration = knob("bias", choices=("bias", "temperature", "none"))
-    gamma: float = knob(1.0, low=0, high=1)
-    clip: float = knob(100.0, above=1)
+    C: float = param(default=1.0, above=0)
+    folds: int = param(default=5, low=2)
+    calibrate: Calibration = param(default="bias", choices=("bias", "temperature", "none"))
+    gamma: float = param(default=1.0, low=0, high=1)
+    clip: float = param(default=100.0, above=1)
 
     def weigh(self, Xs: Array, ys: Array | None, Xt: Array) -> Array:
         self.classes_, truth = np.unique(np.asarray(ys), return_inverse=True)

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.neighbors import NearestNeighbors
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.roles import Weigher
 
@@ -179,8 +179,8 @@ class NearestWeighting(Weigher):
     Processing, 2012. doi:10.48550/arXiv.2102.02291
     """
 
-    neighbours: int = knob(1, low=1)
-    smoothing: float = knob(1.0, low=0)
+    neighbours: int = param(default=1, low=1)
+    smoothing: float = param(default=1.0, low=0)
 
     def weigh(self, Xs: Array, ys: Array | None, Xt: Array) -> Array:
         k = min(self.neighbours, len(Xs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.leastratio import REGS, least_ratio, relative_pearson
 from transfermap.math.linalg import Array
 from transfermap.math.ratio import draw_rows, log_kernel_ratio, ratio_weights, try_gammas
@@ -98,11 +98,11 @@ class RULSIF(Weigher):
     Comparison, Neural Computation 25, 2013, 1324-1370. doi:10.1162/NECO_a_00442
     """
 
-    alpha: float = knob(0.1, low=0, high=1)
-    centres: int = knob(100, low=1)
-    gamma: float | None = knob(None, above=0, none=True)
-    reg: float | None = knob(None, above=0, none=True)
-    random_state: int = knob(0, low=0)
+    alpha: float = param(default=0.1, low=0, high=1)
+    centres: int = param(default=100, low=1)
+    gamma: float | None = param(default=None, above=0, none=True)
+    reg: float | None = param(default=None, above=0, none=True)
+    random_state: int = param(default=0, low=0)
 
     def weigh(self, Xs: Array, ys: Array | None, Xt: Array) -> Array:
         Xs, Xt = (X.astype(np.float64, copy=False) for X in (Xs, Xt))

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.math.refit import fit_weighted
 from transfermap.roles import Learner
@@ -219,10 +219,10 @@ class TrAdaBoost(Learner):
     sparse_ok = True
     target_labels = True
 
-    estimator: Any = knob(None, none=True)
-    rounds: int = knob(10, low=1)
-    start: Start = knob("domains", choices=("rows", "domains"))
-    dynamic: bool = knob(False, choices=(False, True))
+    estimator: Any = param(default=None, none=True)
+    rounds: int = param(default=10, low=1)
+    start: Start = param(default="domains", choices=("rows", "domains"))
+    dynamic: bool = param(default=False, choices=(False, True))
 
     def _fit(self, rows: Split) -> None:
         X, y, n_source = labelled(rows)

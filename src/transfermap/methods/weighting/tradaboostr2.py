@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from sklearn.linear_model import Ridge
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.math.refit import fit_weighted
 from transfermap.roles import Learner
@@ -272,11 +272,11 @@ class TrAdaBoostR2(Learner):
 
     target_labels = True
 
-    estimator: Any = knob(None, none=True)
-    steps: int = knob(6, low=1)
-    rounds: int = knob(5, low=1)
-    folds: int = knob(5, low=2)
-    loss: Loss = knob("linear", choices=("linear", "square", "exponential"))
+    estimator: Any = param(default=None, none=True)
+    steps: int = param(default=6, low=1)
+    rounds: int = param(default=5, low=1)
+    folds: int = param(default=5, low=2)
+    loss: Loss = param(default="linear", choices=("linear", "square", "exponential"))
 
     def _taught(self) -> Any:
         return Ridge() if self.estimator is None else self.estimator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transfermap.card import Card, knob, method
+from transfermap.card import Card, method, param
 from transfermap.math.leastratio import REGS, least_ratio
 from transfermap.math.linalg import Array
 from transfermap.math.ratio import draw_rows, ratio_weights, try_gammas
@@ -91,10 +91,10 @@ class ULSIF(Weigher):
     https://jmlr.org/papers/v10/kanamori09a.html
     """
 
-    centres: int = knob(100, low=1)
-    gamma: float | None = knob(None, above=0, none=True)
-    reg: float | None = knob(None, above=0, none=True)
-    random_state: int = knob(0, low=0)
+    centres: int = param(default=100, low=1)
+    gamma: float | None = param(default=None, above=0, none=True)
+    reg: float | None = param(default=None, above=0, none=True)
+    random_state: int = param(default=0, low=0)
 
     def weigh(self, Xs: Array, ys: Array | None, Xt: Array) -> Array:
         Xs, Xt = (X.astype(np.float64, copy=False) for X in (Xs, Xt))

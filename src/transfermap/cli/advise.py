@@ -1,0 +1,145 @@
+"""The command ``transfermap advise``: reads or asks what somebody has, and shows where on the map that is."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from transfermap.cli.console import console, progress, say_json, write_text
+from transfermap.cli.options import AsJson, Debug, Domain, Kind, Label, Lang, Overwrite, Source, Target, one_table
+from transfermap.messages import Note, say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from transfermap.verdict.advise.situation import Reading
+
+Tables = Annotated[
+    list[Path] | None,
+    typer.Argument(help="SOURCE TARGET, tables or folders of images; one with --domain; none: ask.", metavar="[A [B]]"),
+]
+
+
+class _Data(NamedTuple):
+    """The data, as the command line names it."""
+
+    tables: list[Path]
+    label: str | None
+    source: list[Path]
+    domain: str | None
+    target: str | None
+
+    @property
+    def images(self) -> bool:
+        """Whether it is folders of images, or tables that name some."""
+        from transfermap.data.images.image_files import any_images
+
+        return any_images([*self.tables, *self.source])
+
+    def read(self, kind: str | None) -> Reading:
+        """What the tables say, or the folders."""
+        from transfermap.data.images.image_files import CLASS
+        from transfermap.tasks.align import by_domain
+        from transfermap.verdict.advise.situation import Reading, read_situation
+
+        label = self.label or (CLASS if self.images else None)
+        if not one_table(self.tables, self.source, self.domain, self.target):
+            sources = {str(path): self._table(path) for path in [*self.tables[:-1], *self.source]}
+            return read_situation(sources, self._table(self.tables[-1]), label, kind)
+        sources, rows, lost = by_domain(self._table(self.tables[0]), self.domain or "", self.target or "")
+        found = read_situation(sources, rows, label, kind)
+        gap = [Note("task.no_domain", "warn", {"count": lost, "column": self.domain})] if lost else []
+        return Reading(found.answers, [*gap, *found.notes])
+
+    def _table(self, path: Path) -> pd.DataFrame:
+        """The table, or of images what is known before anybody looks at them: paths, and classes where there are."""
+        from transfermap.data.images.image_files import CLASS, find_images
+        from transfermap.data.tables.files import read_table
+
+        return find_images(path, self.label or CLASS).table if self.images else read_table(path)
+
+    def named(self) -> str:
+        """How further commands name the same data."""
+        predicted = [("--source", str(path)) for path in self.source]
+        predicted += [("--domain", self.domain or ""), ("--target", self.target or "")] if self.domain else []
+        predicted += [] if self.images and not self.label else [("--label", self.label or "COLUMN")]
+        return shlex.join([*map(str, self.tables), *(word for pair in predicted for word in pair)])
+
+
+def advise(
+    tables: Tables = None,
+    label: Label = None,
+    source: Source = None,
+    domain: Domain = None,
+    target: Target = None,
+    source_data: Annotated[str | None, typer.Option(help="here, or gone: only a model is left.")] = None,
+    source_labels: Annotated[str | None, typer.Option(help="yes or no.")] = None,
+    target_labels: Annotated[str | None, typer.Option(help="none, few or all.")] = None,
+    kind: Kind = None,
+    columns: Annotated[str | None, typer.Option(help="same or different.")] = None,
+    classes: Annotated[str | None, typer.Option(help="The target's: closed, partial, open or disjoint.")] = None,
+    sources: Annotated[str | None, typer.Option(help="one or several.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take the usual for what nobody says.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Draw the map, your place lit, to this .html or .svg.")
+    ] = None,
+    lang: Lang = "en",
+    as_json: AsJson = False,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Where on the map you are, which methods fit there, what they assume, and what to run next."""
+    from transfermap.report.console import advice as adviceview
+    from transfermap.verdict.advise.advise import Situation, assumed
+    from transfermap.verdict.advise.advise import advise as advise_on
+    from transfermap.verdict.advise.situation import Reading
+
+    draw = adviceview.drawing(output)
+    options = {
+        "source_data": source_data,
+        "source_labels": source_labels,
+        "target_labels": target_labels,
+        "task": kind,
+        "columns": columns,
+        "classes": classes,
+        "sources": sources,
+    }
+    given = {name: answer for name, answer in options.items() if answer is not None}
+    data = _Data(tables or [], label, source or [], domain, target)
+    with progress(as_json or not any(data)) as tick:
+        tick("reading the tables")
+        reading = data.read(kind) if any(data) else Reading({}, [])
+    answers = reading.answers | given
+    if not (given or yes or as_json) and somebody_there():
+        answers = _ask(answers, lang)
+    elif not (any(data) or given or yes):
+        raise ValueError("expected two tables, answers such as --target-labels none, or --yes; got none of them")
+    found = advise_on(Situation(**answers), **({"tables": data.named()} if any(data) else {}))
+    view = adviceview.AdviceView(found, assumed(answers), reading.notes, lang)
+    say_json(view.to_dict()) if as_json else console().print(view.terminal())
+    if output is not None:
+        write_text(output, draw(view), overwrite)
+
+
+def somebody_there() -> bool:
+    """Whether questions would be seen and answered."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask(answers: dict[str, str], lang: str) -> dict[str, str]:
+    """Ask what is still open, one question after the other; Enter takes the usual answer."""
+    from transfermap.verdict.advise.advise import CHOICES, Situation, next_question
+
+    usual = Situation()
+    while (name := next_question(answers)) is not None:
+        asked = f"{say(f'advise.ask_{name}', lang)} ({'/'.join(CHOICES[name])})"
+        answer = typer.prompt(asked, default=getattr(usual, name), err=True).strip().lower()
+        if answer in CHOICES[name]:
+            answers = answers | {name: answer}
+        else:
+            typer.echo(say("advise.ask_again", lang, choices=list(CHOICES[name])), err=True)
+    return answers

@@ -1,0 +1,130 @@
+"""The command ``transfermap layers``: which layers of a text net to carry over, locked or open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from transfermap.cli.console import console, progress, say_json
+from transfermap.cli.options import AsJson, Debug, Lang, Overwrite
+
+if TYPE_CHECKING:
+    from transfermap.studies.layer_transfer import Texts
+
+
+def layers(
+    source: Annotated[Path, typer.Argument(help="Table of labelled texts to carry over from.")],
+    target: Annotated[Path, typer.Argument(help="Table of labelled texts to carry over to.")],
+    text: Annotated[str, typer.Option(help="Column of texts.")],
+    label: Annotated[str, typer.Option(help="Column of classes; the two tables may have different ones.")],
+    source_label: Annotated[str | None, typer.Option(help="Its name in the source, where it is another.")] = None,
+    labels: Annotated[
+        int | None, typer.Option(help="Target rows to learn from; all others are scored on. Half, at most 200.")
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option(help="Further labelled target texts to be scored on, instead of the others.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Draws of rows, starts and batches.")] = 5,
+    source_epochs: Annotated[int, typer.Option(help="Times through the source.")] = 3,
+    epochs: Annotated[int, typer.Option(help="Times through the target's rows.")] = 25,
+    mix: Annotated[float, typer.Option(help="MULT's lambda: the chance that a batch is the target's.")] = 0.5,
+    words: Annotated[int, typer.Option(help="Words of a text that are read.")] = 64,
+    glove: Annotated[
+        bool | None, typer.Option("--glove/--no-glove", help="Also from GloVe's vectors; if they are installed.")
+    ] = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option("-o", "--output", help="Write the plot (.svg, .png) or the table (.csv); several times for both."),
+    ] = None,
+    lang: Lang = "en",
+    as_json: AsJson = False,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Embedding, hidden layer, output: each random, open or locked, and both tasks at once; does unlocking win?"""
+    from transfermap.deep.lazy import require
+
+    _check(output or [], seeds, overwrite)
+    require()
+    from transfermap.studies.layer_table import answer, summary
+    from transfermap.studies.layer_transfer import Recipe, choices, study
+    from transfermap.studies.word_nets import glove_there
+
+    recipe = Recipe(source_epochs=source_epochs, target_epochs=epochs, mix=mix, words=words)
+    records: list[dict[str, Any]] = []
+    with progress(as_json) as tick:
+        tick("reading the tables")
+        learned = _texts(source, text, source_label or label)
+        there = _texts(target, text, label)
+        further = None if test is None else _texts(test, text, label)
+        for seed in range(seeds):
+            pair = _pair(learned, there, further, labels, seed)
+            wanted = choices(len(set(map(tuple, pair.classes))) == 1, glove_there() if glove is None else glove)
+            records += study(pair, wanted, recipe, seed, tick)
+    table, notes = summary(records), answer(records)
+    _write(output or [], table)
+    if as_json:
+        rows = table.reset_index(names="choice").to_dict("records")
+        say_json({"records": records, "table": rows, "notes": [note.to_dict() for note in notes]})
+        return
+    from transfermap.report.console.layer_study import layer_study_view
+
+    console().print(layer_study_view(table, lang))
+    for note in notes:
+        typer.echo(f"- {note.say(lang)}")
+
+
+def _check(outputs: list[Path], seeds: int, overwrite: bool) -> None:
+    """Refuse what could not be written before hours of work, not after."""
+    from transfermap.report.plots.bench_plot import check_format
+
+    if seeds < 1:
+        raise ValueError(f"--seeds must be 1 or more, got {seeds}")
+    for path in outputs:
+        if path.suffix.lower() != ".csv":
+            check_format(path)
+        if path.exists() and not overwrite:
+            raise ValueError(f"{path} exists already; give another name, or --overwrite to replace it")
+
+
+def _texts(path: Path, text: str, label: str) -> Texts:
+    """The labelled texts of a table."""
+    from transfermap.data.tables.files import read_table
+    from transfermap.data.tables.spelling import spelled
+    from transfermap.studies.layer_transfer import Texts
+
+    table = read_table(path)
+    absent = [name for name in (text, label) if name not in table]
+    if absent:
+        raise ValueError(f"{path} has no column {absent[0]!r}; it has: {', '.join(map(str, table.columns))}")
+    labels = spelled(table[label])
+    if not (labels != "").any():
+        raise ValueError(f"{path} has no label in its column {label!r}")
+    return Texts(list(spelled(table[text])[labels != ""]), labels[labels != ""])
+
+
+def _pair(source: Texts, target: Texts, test: Texts | None, labels: int | None, seed: int) -> Any:
+    """What one seed learns from and is scored on."""
+    from transfermap.studies.layer_transfer import Pair, drawn
+
+    count = labels or min(200, len(target.texts) // 2)
+    if test is not None and count >= len(target.texts):
+        return Pair(source, target, test)
+    learned, rest = drawn(target, count, seed)
+    return Pair(source, learned, rest if test is None else test)
+
+
+def _write(outputs: list[Path], table: Any) -> None:
+    from transfermap.report.console.layer_study import layer_study_plot
+    from transfermap.report.plots.bench_plot import save_figure
+    from transfermap.runs.model_file import whole_file
+
+    for path in outputs:
+        with whole_file(path) as part:
+            if path.suffix.lower() == ".csv":
+                table.to_csv(part, index_label="choice", encoding="utf8")
+            else:
+                save_figure(layer_study_plot({"": table}), part)
+        typer.echo(f"wrote {path}", err=True)

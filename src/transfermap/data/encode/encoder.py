@@ -1,0 +1,263 @@
+"""A table of mixed columns as a matrix of numbers, learned from the source's rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import MissingIndicator
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.utils.validation import check_is_fitted
+
+from transfermap.data.encode.fill import MedianFill
+from transfermap.data.encode.scale import NumberScaler
+from transfermap.data.encode.screening import Screened, screen
+from transfermap.data.encode.text import AUTO, TOPICS, Sentences, reading
+from transfermap.data.encode.topics import Topics
+from transfermap.data.images.grids import SPANS, Span, fitted, points_of, shape_in
+from transfermap.data.tables.columns import Kind, coerced
+from transfermap.data.tables.dates import date_parts
+from transfermap.data.tables.frames import to_frame
+from transfermap.messages import Note
+
+_FARTHEST = 1e6
+
+
+class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """Numbers scaled, categories one-hot, flags 0/1, dates as days and seasons, sentences as topics or net features.
+
+    The points of images (:mod:`transfermap.data.images.grids`) are all kept, the ones that never change too, and are
+    scaled by one mean and one spread; images of another size are brought to the source's.
+
+    Everything is learned from source rows. The target only says which columns both sides have and which are wholly
+    missing there, so that its rows are met in the way any new row is.
+
+    Parameters
+    ----------
+    max_categories : int
+        Most outputs of one category column; the rarer values share one.
+    text_components : int
+        Most outputs of one text column that is read as topics.
+    random_state : int
+        Seed of the text columns' decomposition.
+    text : str
+        How sentences are read: "topics" (TF-IDF and its first singular directions), the name of a pretrained text net,
+        or "auto" (:func:`transfermap.data.encode.text.reading`).
+
+    Attributes
+    ----------
+    kinds_ : dict
+        What each column of the source holds (:func:`transfermap.data.tables.columns.kind_of`).
+    used_ : dict
+        The columns that are used, with their kinds.
+    image_ : tuple of int, or None
+        Height and width of the images.
+    spans_ : dict
+        What becomes 0 and 1 in images whose values do not lie there.
+    origin_ : list of str, length d
+        The table column that each output comes from.
+    notes : tuple of Note
+        What was left out and why, and how sentences are read.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from transfermap.data.encode.encoder import TableEncoder
+    >>> source = pd.DataFrame({"age": ["30", "40", "50"], "city": ["Rome", "Oslo", "Rome"]})
+    >>> encoder = TableEncoder().fit(source)
+    >>> encoder.get_feature_names_out().tolist()
+    ['age', 'city=Oslo', 'city=Rome']
+    >>> encoder.transform(pd.DataFrame({"city": ["Paris"], "age": [40.0]})).tolist()
+    [[0.0, 0.0, 0.0]]
+    """
+
+    def __init__(
+        self, max_categories: int = 40, text_components: int = 32, random_state: int = 0, text: str = TOPICS
+    ) -> None:
+        self.max_categories = max_categories
+        self.text_components = text_components
+        self.random_state = random_state
+        self.text = text
+
+    def fit(self, source: Any, y: Any = None, *, target: Any = None, spans: Mapping[str, Span] | None = None) -> Self:
+        """Learn the encoding.
+
+        Parameters
+        ----------
+        source : table of shape (n_source, columns)
+        y : ignored
+        target : table of shape (n_target, columns), optional
+        spans : mapping, optional
+            For images: :attr:`transfermap.tasks.task.Task.spans`.
+
+        Raises
+        ------
+        ValueError
+            If no column can be used.
+        """
+        self._encode_source(source, target, spans)
+        return self
+
+    def fit_transform(self, source: Any, y: Any = None, *, target: Any = None) -> np.ndarray[Any, Any]:
+        """Learn the encoding and encode the source: as ``fit(source).transform(source)``, in one pass."""
+        return self._encode_source(source, target, None)
+
+    def transform(self, table: Any) -> np.ndarray[Any, Any]:
+        """Encode rows; columns are found by name, further ones are passed over.
+
+        Parameters
+        ----------
+        table : table of shape (n, columns)
+
+        Returns
+        -------
+        ndarray of shape (n, d), float64, finite
+
+        Raises
+        ------
+        ValueError
+            If a column is absent that the encoding needs.
+        """
+        check_is_fitted(self)
+        frame = self.ready(table)
+        absent = [name for name in self.used_ if name not in frame]
+        if absent:
+            raise ValueError(f"the table lacks the columns {', '.join(absent)}; it has {', '.join(frame.columns[:20])}")
+        if not len(frame):
+            return np.empty((0, len(self.origin_)))
+        return _finite(self.encoding_.transform(self._expanded(frame)))
+
+    def ready(self, table: Any) -> pd.DataFrame:
+        """The table as a frame whose images, if it holds any, have the size and values of those that were learned."""
+        frame = to_frame(table)
+        shape = getattr(self, "image_", None)  # an encoder of an older file has none
+        return fitted(frame, shape, self.spans_) if shape else frame
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray[Any, Any]:
+        """Names of the d outputs, such as ``age``, ``age (missing)``, ``city=Rome``, ``when.days``, ``review~3``."""
+        check_is_fitted(self)
+        return np.asarray(self.names_, dtype=object)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What was left out and why, and how sentences are read."""
+        return tuple(Note(**note) for note in self.notes_)
+
+    @property
+    def categories(self) -> dict[str, Any]:
+        """The values that each category column had in the source."""
+        columns = self._of("category")
+        if not columns:
+            return {}
+        return dict(zip(columns, self.encoding_.named_transformers_["categories"].categories_, strict=True))
+
+    def _encode_source(self, source: Any, target: Any, spans: Mapping[str, Span] | None) -> np.ndarray[Any, Any]:
+        if self.max_categories < 2 or self.text_components < 1:
+            raise ValueError(
+                f"expected max_categories >= 2 and text_components >= 1, "
+                f"got {self.max_categories} and {self.text_components}"
+            )
+        self.spans_ = dict(spans or SPANS)
+        self.image_ = shape_in(frame := to_frame(source, "the source"))
+        frame = self.ready(frame)
+        seen = screen(frame, None if target is None else self.ready(to_frame(target, "the target")))
+        self._remember(seen)
+        self.parts_ = self._varying_parts(frame)
+        expanded = self._expanded(frame)
+        if self.text not in (TOPICS, AUTO) and not self._of("text"):
+            self.notes_.append(Note("table.no_sentences", "warn", {"net": self.text}).to_dict())
+        self.encoding_ = self._columns(expanded, len(frame) + (0 if target is None else len(target)))
+        encoded = _finite(self.encoding_.fit_transform(expanded))
+        named = list(self._named())
+        self.names_, self.origin_ = [name for name, _ in named], [column for _, column in named]
+        return encoded
+
+    def _remember(self, seen: Screened) -> None:
+        self.kinds_, self.used_, self.styles_ = dict(seen.kinds), dict(seen.used), dict(seen.styles)
+        self.notes_ = [note.to_dict() for note in seen.notes]
+        self.feature_names_in_ = np.asarray(list(seen.kinds), dtype=object)
+        self.n_features_in_ = len(seen.kinds)
+
+    def _of(self, kind: Kind) -> list[str]:
+        return [name for name, found in self.used_.items() if found == kind]
+
+    def _varying_parts(self, frame: pd.DataFrame) -> dict[str, list[str]]:
+        """For each date column, which of its parts (days, season, weekday, hour) differ between source rows."""
+        dates = {name: self.used_[name] for name in self._of("date")}
+        parts = {name: date_parts(column) for name, column in coerced(frame, dates, self.styles_).items()}
+        return {str(name): [str(p) for p in part if part[p].nunique() > 1] for name, part in parts.items()}
+
+    def _expanded(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The used columns in the form of their kinds; a date column becomes one column for each of its parts."""
+        table = coerced(frame, self.used_, self.styles_)
+        when = [
+            date_parts(table[name])[parts].set_axis([f"{name}.{part}" for part in parts], axis=1)
+            for name, parts in self.parts_.items()
+        ]
+        return pd.concat([table.drop(columns=list(self.parts_)), *when], axis=1) if when else table
+
+    def _columns(self, table: pd.DataFrame, rows: int) -> ColumnTransformer:
+        """The scikit-learn transformer of the expanded table, not yet fitted; ``rows`` counts the target's too."""
+        when = {f"{name}.{part}": name for name, parts in self.parts_.items() for part in parts}
+        points = points_of(self.used_)
+        single = [name for name in self._of("number") if name not in set(points)]
+        self.numbers_ = {**{name: name for name in [*points, *single]}, **when}
+        flags, categories = self._of("flag"), self._of("category")
+        maybe = [*single, *flags, *(f"{name}.{parts[0]}" for name, parts in self.parts_.items() if parts)]
+        gaps = table[maybe].isna().any()
+        self.missing_ = [name for name in maybe if gaps[name]]
+        blocks: list[tuple[str, Any, list[str]]] = [
+            ("image", _scaled(together=True), points),
+            ("numbers", _scaled(), [*single, *when]),
+            ("missing", MissingIndicator(features="all"), self.missing_),
+            ("flags", MedianFill(), flags),
+            ("categories", self._one_hot(len(table)), categories),
+        ]
+        texts = [(f"text {i}", self._reader(table[n], rows), [n]) for i, n in enumerate(self._of("text"))]
+        used = [block for block in blocks if block[2]] + texts
+        return ColumnTransformer(used, sparse_threshold=0.0).set_output(transform="default")
+
+    def _reader(self, column: pd.Series[Any], rows: int) -> Topics | Sentences:
+        """What reads a column of sentences; why is put on record."""
+        how, why = reading(self.text, str(column.name), column.tolist(), rows)
+        self.notes_.append(why.to_dict())
+        return Topics(self.text_components, self.random_state) if how == TOPICS else Sentences(how)
+
+    def _one_hot(self, rows: int) -> OneHotEncoder:
+        """Rare values, from one in 200 rows down to at most ten rows, share an output that unseen ones share too."""
+        return OneHotEncoder(
+            handle_unknown="infrequent_if_exist",
+            max_categories=self.max_categories,
+            min_frequency=max(1, min(10, rows // 200)),
+            sparse_output=False,
+        )
+
+    def _named(self) -> Iterator[tuple[str, str]]:
+        """Name and table column of each output, in order."""
+        yield from self.numbers_.items()
+        yield from ((f"{name} (missing)", self.numbers_.get(name, name)) for name in self.missing_)
+        yield from ((name, name) for name in self._of("flag"))
+        if categories := self._of("category"):
+            one_hot = self.encoding_.named_transformers_["categories"]
+            rare = one_hot.infrequent_categories_
+            for name, values, others in zip(categories, one_hot.categories_, rare, strict=True):
+                few = set() if others is None else set(others)
+                yield from ((f"{name}={value or '(missing)'}", name) for value in values if value not in few)
+                yield from [(f"{name}=(other)", name)] * bool(few)
+        for i, name in enumerate(self._of("text")):
+            size = self.encoding_.named_transformers_[f"text {i}"].size_
+            yield from ((f"{name}~{j + 1}", name) for j in range(size))
+
+
+def _scaled(together: bool = False) -> Pipeline:
+    return Pipeline([("fill", MedianFill()), ("scale", NumberScaler(together))])
+
+
+def _finite(encoded: Any) -> np.ndarray[Any, Any]:
+    """As float64; a value a million deviations away stays there, so that sums of squares are finite."""
+    return np.clip(np.asarray(encoded, dtype=np.float64), -_FARTHEST, _FARTHEST)

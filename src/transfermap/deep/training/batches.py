@@ -1,0 +1,71 @@
+"""Batches of one domain: every row once before any comes again, in an order of the stream's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import default_collate
+
+from transfermap.deep.training.objective import Batch
+
+
+class Stream:
+    """An endless stream of batches from tensors ``(x, y)``, or from any Dataset of rows or of (row, label) pairs.
+
+    It draws from a generator of its own: what else draws random numbers does not move it. Batches never hold more rows
+    than there are.
+    """
+
+    def __init__(self, data: Any, size: int, seed: int, device: torch.device, labelled: bool) -> None:
+        self._data, self._device, self._labelled = data, device, labelled
+        self.rows = len(data[0]) if isinstance(data, tuple) else len(data)
+        self.size = min(size, self.rows)
+        self._random = torch.Generator().manual_seed(seed)
+        self._order = torch.randperm(self.rows, generator=self._random)
+        self._at = 0
+
+    def next(self) -> Batch:
+        """The next batch; its rows are on the run's device."""
+        index = self._indices()
+        x, y = self._fetch(index)
+        return Batch(
+            x.to(self._device, non_blocking=True), None if y is None else y.to(self._device, non_blocking=True), index
+        )
+
+    def blocks(self, order: Tensor, count: int) -> Iterator[Tensor]:
+        """The rows that ``order`` names, in so many parts of nearly one size; ``next`` is not moved by it."""
+        for index in order.tensor_split(count):
+            yield self._fetch(index)[0].to(self._device, non_blocking=True)
+
+    def state(self) -> dict[str, Tensor]:
+        """All that is needed to go on from here."""
+        return {"random": self._random.get_state(), "order": self._order, "at": torch.tensor(self._at)}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self._random.set_state(state["random"])
+        self._order, self._at = state["order"], int(state["at"])
+
+    def _indices(self) -> Tensor:
+        if self._at + self.size > len(self._order):
+            # what is left comes first in the next round; its rows come again at that round's end, not in this batch
+            left = self._order[self._at :]
+            fresh = torch.randperm(self.rows, generator=self._random)
+            again = torch.isin(fresh, left)
+            self._order, self._at = torch.cat([left, fresh[~again], fresh[again]]), 0
+        index = self._order[self._at : self._at + self.size]
+        self._at += self.size
+        return index
+
+    def _fetch(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        if isinstance(self._data, tuple):
+            at = index.to(self._data[0].device)
+            return self._data[0][at], self._data[1][at] if self._labelled else None
+        items = [self._data[int(i)] for i in index]
+        paired = isinstance(items[0], (tuple, list))
+        if self._labelled and not paired:
+            raise ValueError("the source's Dataset must give (row, label) pairs")
+        x = default_collate([item[0] if paired else item for item in items])
+        return x, default_collate([item[1] for item in items]) if self._labelled else None

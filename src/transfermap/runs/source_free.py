@@ -1,0 +1,187 @@
+"""A run's net adapted to new target rows, when the source is no longer at hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from transfermap.card import find
+from transfermap.data.images.image_files import FILE
+from transfermap.data.tables.files import digest
+from transfermap.messages import Note
+from transfermap.runs.model_file import versions
+from transfermap.runs.predict import rows_of
+from transfermap.runs.run import Run, load_run
+from transfermap.tasks.task import Sight, Task, stem
+from transfermap.verdict.investigate import Found
+from transfermap.verdict.labels.choosing import LEADING, confidence, untrusted, worth_labelling
+from transfermap.verdict.record import curves
+from transfermap.verdict.signs import (
+    BASE,
+    Tried,
+    adapted_model,
+    assumptions,
+    base_line,
+    line,
+    methods_for,
+    net_of,
+    verdict,
+)
+
+Array = np.ndarray[Any, np.dtype[Any]]
+# share of rows far from anything seen from which on it is worth a warning; about 0.01 are without a change
+FAR = 0.05
+
+
+class _Rows(NamedTuple):
+    """The target's encoded rows (n, d), and what they are called."""
+
+    Z: Array
+    name: str
+
+
+def adapt_run(
+    model: str | Path,
+    target: str | Path,
+    *,
+    method: str | Sequence[str] = "auto",
+    seed: int = 0,
+    tick: Callable[[str], None] = lambda _: None,
+) -> Run:
+    """Adapt the net of a run to new target rows without the source, and say what is known of the outcome.
+
+    Parameters
+    ----------
+    model : path
+        A run's folder, whose model is a net. It is not changed.
+    target : path
+        New target rows, unlabelled: a table with the columns that the run knows, or a folder for a run on images.
+    method : "auto", a key such as "shot", or a list of keys
+        "auto" tries all methods that need no source, and hands out the predictions of the net as it is; a single key
+        is your decision, and its predictions are handed out.
+    seed : int
+    tick : callable
+        Told what is being done.
+
+    Returns
+    -------
+    Run
+        Whose verdict is "can't tell", unless the adapted nets predict as the net did: without labelled rows there is
+        no evidence, only signs. Its method "sourceonly" is the net as it was.
+
+    Raises
+    ------
+    ValueError
+        If the run's model is no net, a method needs the source or does not suit the net, or the rows do not suit it.
+    """
+    began = time.perf_counter()
+    run, keys = load_run(model), methods_for(method)
+    name = next((r["name"] for r in run.record["leaderboard"] if r["method"] == run.verdict["model"]), "its model")
+    base = run.found.models[run.verdict["model"]]
+    net_of(base, name)
+    frame, notes = rows_of(run, Path(target), tick)
+    rows = _Rows(run.encoded(frame), stem(target))
+    tried = [_tried(key, base, rows.Z, seed, tick) for key in keys]
+    named = "auto" not in method and len(keys) == 1
+    if named and tried[0].P is None:
+        raise ValueError(tried[0].fault)
+    found = _found(run, name, rows, tried, named, seed)
+    found.record["notes"] = [note.to_dict() for note in notes]
+    found.record["inputs"] = _inputs(Path(model), Path(target))
+    found.record["seconds"] = round(time.perf_counter() - began, 2)
+    return Run(found.record, found, _task(run, frame, Path(target)))
+
+
+def _tried(key: str, base: Any, Z: Array, seed: int, tick: Callable[[str], None]) -> Tried:
+    """One method on the run's net."""
+    tick(f"adapting by {find(key).card.name}")
+    began = time.perf_counter()
+    try:
+        model = adapted_model(base, key, Z, seed)
+    except (ValueError, FloatingPointError) as error:
+        return Tried(find(key).card, fault=str(error))
+    return Tried(find(key).card, model, model.predict_proba(Z), time.perf_counter() - began)
+
+
+def _found(run: Run, name: str, rows: _Rows, tried: list[Tried], named: bool, seed: int) -> Found:
+    """The record of it all, as that of a run with a source, so that predict, verify and report go on from it."""
+    base = run.found.models[run.verdict["model"]]
+    P, classes = base.predict_proba(rows.Z), [str(c) for c in base.classes_]
+    board = [base_line(name, P, classes), *(line(one, P, classes) for one in tried)]
+    models = {BASE: base} | {one.card.key: one.model for one in tried if one.model is not None}
+    predicted = {key: model.predict(rows.Z) for key, model in models.items()}
+    answer = verdict(board, tried, named, len(rows.Z), len(classes))
+    chosen = models[answer["model"]]
+    distance, threshold = run.found.support.distance(rows.Z), run.found.support.threshold_
+    task = run.record["task"] | {"n_target": len(rows.Z), "target_name": rows.name}
+    record: dict[str, Any] = {
+        "format": 1,
+        "kind": "transfermap-run",
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "budget": None,
+        "estimator": None,
+        "net": run.record.get("net"),
+        "start": {"model": run.verdict["model"], "name": name, "made": run.record.get("made")},
+        "task": task,
+        "check": _check(task, float(np.mean(distance > threshold))),
+        "leaderboard": board,
+        "verdict": answer,
+        "ledger": assumptions(task["label"], tried),
+        "truth": None,
+        "versions": versions(),
+        "command": "",
+        "label_type": run.record.get("label_type"),
+        "untrusted": untrusted(distance, threshold, confidence(chosen, rows.Z)),
+    }
+    if "sight" in run.record:
+        record["sight"] = run.record["sight"] | {"shown": []}
+    record |= worth_labelling(predicted, _leaders(board), task["kind"], seed)
+    arrays = {f"predicted_{key}": values for key, values in predicted.items()}
+    if answer["model"] != BASE:
+        arrays |= curves(chosen.adapter_.history_) | {"method": np.array(find(answer["model"]).card.name)}
+    return Found(record, arrays, run.found.encoder, run.found.support, models)
+
+
+def _check(task: dict[str, Any], far: float) -> dict[str, Any]:
+    """Of what a check measures, the little that needs no source: how many rows lie far from all that the run saw."""
+    note = Note("withoutsource.far", "warn" if far > FAR else "info", {"share": far, "rows": task["n_target"]})
+    unknown = {"value": None, "low": None, "high": None}
+    found = {"notes": [note.to_dict()], "auc": unknown, "columns": [], "outside": far, "shares": []}
+    return found | {"only_shares": False, "duplicates": 0, "reading": [], "task": task}
+
+
+def _leaders(board: list[dict[str, Any]]) -> list[str]:
+    """The methods whose rows are proposed for labelling: those with the clearest and most varied predictions."""
+    fine = [row for row in board[1:] if row["status"] == "ok"]
+    return [row["method"] for row in sorted(fine, key=lambda row: -row["evidence"]["infomax"]["value"])][:LEADING]
+
+
+def _inputs(model: Path, target: Path) -> dict[str, str]:
+    """SHA-256 of what was read; a folder of images has none."""
+    read = [model / "model.tmap", *([] if target.is_dir() else [target])]
+    return {str(path): digest(path) for path in read}
+
+
+def _task(run: Run, frame: pd.DataFrame, target: Path) -> Task:
+    """The target's rows, with no source beside them."""
+    sight = None
+    if "sight" in run.record and FILE in frame:
+        sight = Sight((), tuple(frame[FILE].astype(str)), run.record["sight"])
+        frame = frame.drop(columns=FILE)
+    return Task(
+        source=frame.iloc[:0],
+        labels=np.array([], dtype=object),
+        target=frame,
+        domains=np.array([], dtype=int),
+        kind=run.record["task"]["kind"],
+        label=run.record["task"]["label"],
+        target_name=stem(target),
+        sight=sight,
+    )

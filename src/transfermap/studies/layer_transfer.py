@@ -1,0 +1,306 @@
+r"""Which layers of a text net to carry over to another task, and whether to lock them (Mou et al., EMNLP 2016).
+
+A net of three layers, embedding E, hidden H and output O, is trained on the source. On the target each layer starts
+at random or is the source net's, and then is open (trained on) or locked. This is INIT. MULT trains both tasks in turn,
+
+.. math:: J = \lambda J_T + (1-\lambda) J_S,
+
+with one E and one H for both: a batch comes from the target with probability :math:`\lambda`, else from the source.
+MULT+INIT is the same from the source net's E and H on.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from transfermap.deep.training.batches import Stream
+from transfermap.deep.training.objective import Batch
+from transfermap.studies.word_nets import LAYERS, NOTHING, glove, rows_of, vocabulary, word_net
+
+State = Literal["random", "open", "locked"]
+STATES: tuple[State, ...] = ("random", "open", "locked")
+WITH_GLOVE = " (GloVe)"
+_LETTERS = dict(zip(LAYERS, "EHO", strict=True))
+_CPU = torch.device("cpu")
+# seeds of what is drawn apart: the source net, its batches; a run's coin and its batches of the source
+_SOURCE, _COIN, _BESIDE = 2**20, 2**21, 2**22
+_BLOCK = 500
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What becomes of each layer on the target; ``joint``: MULT; ``glove``: E starts, on the source too, from GloVe."""
+
+    embedding: State = "random"
+    hidden: State = "random"
+    output: State = "random"
+    joint: bool = False
+    glove: bool = False
+
+    @property
+    def states(self) -> dict[str, State]:
+        """The layers' states by name."""
+        return {layer: getattr(self, layer) for layer in LAYERS}
+
+    @property
+    def plain(self) -> bool:
+        """Whether the layers carried over are the lowest ones and share a state, as in the paper's main rows."""
+        states = list(self.states.values())
+        count = sum(state != "random" for state in states)
+        return len(set(states[:count])) <= 1 and "random" not in states[:count]
+
+    @property
+    def name(self) -> str:
+        """Such as "none", "E+H open", "E locked, H open", "MULT", "MULT+INIT", "none (GloVe)".
+
+        Examples
+        --------
+        >>> Choice("open", "open").name, Choice("locked", "open").name, Choice("open", "open", joint=True).name
+        ('E+H open', 'E locked, H open', 'MULT+INIT')
+        """
+        by_state = {s: "+".join(_LETTERS[k] for k, v in self.states.items() if v == s) for s in ("locked", "open")}
+        predicted = ", ".join(f"{letters} {state}" for state, letters in by_state.items() if letters) or "none"
+        if self.joint:
+            predicted = "MULT" if predicted == "none" else "MULT+INIT"
+        return f"{predicted}{WITH_GLOVE}" if self.glove else predicted
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The net and how it is trained: Adam at one rate for all choices.
+
+    ``mix`` is MULT's lambda, in (0, 1]; ``words`` says how many of a text's words are read.
+    """
+
+    width: int = 50
+    hidden: int = 64
+    dropout: float = 0.0
+    source_epochs: int = 3
+    target_epochs: int = 25
+    lr: float = 2e-3
+    batch_size: int = 32
+    mix: float = 0.5
+    words: int = 64
+
+    def __post_init__(self) -> None:
+        wrong = [k for k, v in asdict(self).items() if k != "dropout" and not v > 0]
+        if wrong or not 0 <= self.dropout < 1 or self.mix > 1:
+            raise ValueError(f"expected numbers above 0, dropout in [0, 1) and mix in (0, 1]; got {self}")
+
+
+class Texts(NamedTuple):
+    """Texts and their labels, (n,) each."""
+
+    texts: Sequence[str | None]
+    labels: Any
+
+    def take(self, rows: Any) -> Texts:
+        """Some of them."""
+        return Texts([self.texts[i] for i in rows], np.asarray(self.labels)[rows])
+
+
+class Pair(NamedTuple):
+    """Source, target to learn from, and target to be scored on."""
+
+    source: Texts
+    target: Texts
+    test: Texts
+
+    @property
+    def classes(self) -> tuple[list[str], list[str]]:
+        """The source's classes and the target's, whichever of the target's rows are learned from."""
+        named = (self.source.labels, [*self.target.labels, *self.test.labels])
+        return sorted(set(map(str, named[0]))), sorted(set(map(str, named[1])))
+
+
+def drawn(target: Texts, labelled: int, seed: int) -> tuple[Texts, Texts]:
+    """A target that is learned from, of ``labelled`` rows drawn by the seed, and all other rows to be scored on.
+
+    Raises
+    ------
+    ValueError
+        If no row is left to be scored on.
+    """
+    if not 2 <= labelled < len(target.texts):
+        raise ValueError(f"expected 2 to {len(target.texts) - 1} labelled target rows to learn from, got {labelled}")
+    order = np.random.default_rng(seed).permutation(len(target.texts))
+    return target.take(np.sort(order[:labelled])), target.take(np.sort(order[labelled:]))
+
+
+def choices(same_classes: bool, with_glove: bool = False) -> list[Choice]:
+    """All of the table: every state of every layer, MULT, MULT+INIT; O is carried over where the classes are the same.
+
+    With GloVe, what the question needs: nothing carried over, and E, E+H and, where it can be, E+H+O open.
+
+    Examples
+    --------
+    >>> len(choices(True)), len(choices(False)), len(choices(False, with_glove=True))
+    (29, 11, 14)
+    """
+    outputs = STATES if same_classes else STATES[:1]
+    table = [Choice(*states) for states in product(STATES, STATES, outputs)]
+    table += [Choice(joint=True), Choice("open", "open", joint=True)]
+    if with_glove:
+        most = 3 if same_classes else 2
+        below = [dict.fromkeys(LAYERS[:count], "open") for count in range(most + 1)]
+        table += [replace(Choice(glove=True), **opened) for opened in below]  # type: ignore[arg-type]
+    return table
+
+
+def study(
+    pair: Pair,
+    wanted: Sequence[Choice],
+    recipe: Recipe,
+    seed: int,
+    tick: Callable[[str], None] = lambda _: None,
+    nets: dict[bool, nn.Sequential] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """One seed of the table: a record a choice, with its accuracy on the test rows, which nothing else looks at.
+
+    The layers that are not carried over start the same in every choice, batches come in the same order. ``nets`` keeps
+    the source's nets (with GloVe and without) for a further call on the same pair, recipe and seed.
+
+    Yields
+    ------
+    dict
+        ``choice`` (its name), the layers' states, ``seed``, ``accuracy``, ``trainable`` (parameters), ``seconds``.
+    """
+    own, theirs = pair.classes
+    if not own or not theirs or len(own) < 2 or len(theirs) < 2:
+        raise ValueError(f"expected two classes or more on either side; the source has {own}, the target {theirs}")
+    if any(c.output != "random" for c in wanted) and own != theirs:
+        raise ValueError(f"O can be carried over only between equal classes; they are {own} and {theirs}")
+    known = vocabulary(pair.source.texts, pair.target.texts, most=recipe.words)
+    source = _tensors(pair.source, known, own, recipe)
+    target, test = (_tensors(side, known, theirs, recipe) for side in pair[1:])
+    rows = len(known) + 2
+    nets = {} if nets is None else nets
+    for choice in wanted:
+        began = time.perf_counter()
+        tick(f"seed {seed}: {choice.name}")
+        fresh = _fresh(recipe, rows, len(theirs), seed, known if choice.glove else None)
+        if choice.glove not in nets and choice != Choice(glove=choice.glove):
+            start = _fresh(recipe, rows, len(own), _SOURCE + seed, known if choice.glove else None)
+            nets[choice.glove] = train(start, source, recipe.source_epochs, recipe, _SOURCE + seed)
+        net = carried(nets.get(choice.glove), fresh, choice)
+        if choice.joint:
+            beside = Beside(source, _fresh(recipe, rows, len(own), _SOURCE + seed).get_submodule("output"))
+            train(net, target, recipe.target_epochs, recipe, seed, beside)
+        else:
+            train(net, target, recipe.target_epochs, recipe, seed)
+        yield {
+            "choice": choice.name,
+            **asdict(choice),
+            "seed": seed,
+            "accuracy": accuracy(net, test),
+            "trainable": sum(p.numel() for p in net.parameters() if p.requires_grad),
+            "seconds": round(time.perf_counter() - began, 2),
+        }
+
+
+def carried(source: nn.Sequential | None, fresh: nn.Sequential, choice: Choice) -> nn.Sequential:
+    """A net for the target: copies of the source net's layers where they are carried over, else fresh ones.
+
+    Locked layers do not require gradients.
+    """
+    net = copy.deepcopy(fresh)
+    for name, state in choice.states.items():
+        if state != "random":
+            assert source is not None
+            net.get_submodule(name).load_state_dict(source.get_submodule(name).state_dict())
+        net.get_submodule(name).requires_grad_(state != "locked")
+    return net
+
+
+class Beside(NamedTuple):
+    """What MULT trains beside the target: the source's rows and labels, and an output of their own."""
+
+    rows: tuple[Tensor, Tensor]
+    output: nn.Module
+
+
+def train(
+    net: nn.Sequential,
+    rows: tuple[Tensor, Tensor],
+    epochs: int,
+    recipe: Recipe,
+    seed: int,
+    beside: Beside | None = None,
+) -> nn.Sequential:
+    """Train what is not locked, in place; with ``beside``, batches of the source come in between (MULT).
+
+    Every stream has a generator of its own: with ``mix`` 1 no batch of the source comes, and all is as without it. The
+    target gets the same batches whatever comes in between. Locked layers drop nothing out.
+    """
+    moving = [p for p in net.parameters() if p.requires_grad]
+    if not moving:
+        return net.eval()
+    heads = [net, *([nn.Sequential(*list(net)[:-1], beside.output)] if beside else [])]
+    adam = torch.optim.Adam([*moving, *(beside.output.parameters() if beside else [])], lr=recipe.lr, fused=True)
+    streams = [Stream(rows, recipe.batch_size, seed, _CPU, labelled=True)]
+    if beside:
+        streams.append(Stream(beside.rows, recipe.batch_size, _BESIDE + seed, _CPU, labelled=True))
+    coin = torch.Generator().manual_seed(_COIN + seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        _awake(net)
+        for _ in range(epochs * -(-len(rows[1]) // recipe.batch_size)):
+            while beside and torch.rand((), generator=coin) >= recipe.mix:
+                _step(heads[1], streams[1].next(), adam)
+            _step(net, streams[0].next(), adam)
+    return net.eval()
+
+
+def _awake(net: nn.Sequential) -> None:
+    """Training mode where something moves, so that a locked layer drops nothing out."""
+    for layer in net:
+        layer.train(any(p.requires_grad for p in layer.parameters()))
+
+
+def _step(net: nn.Module, batch: Batch, adam: torch.optim.Optimizer) -> None:
+    adam.zero_grad(set_to_none=True)
+    assert batch.y is not None
+    F.cross_entropy(net(_trimmed(batch.x)), batch.y).backward()  # type: ignore[no-untyped-call]
+    adam.step()
+
+
+def accuracy(net: nn.Module, rows: tuple[Tensor, Tensor]) -> float:
+    """The share of right predictions."""
+    return float((logits(net, rows[0]).argmax(1) == rows[1]).float().mean())
+
+
+@torch.no_grad()
+def logits(net: nn.Module, x: Tensor) -> Tensor:
+    """The outputs (n, classes), in blocks of texts that are about equally long."""
+    net.eval()
+    order = (x != NOTHING).sum(1).argsort(stable=True)
+    found = torch.cat([net(_trimmed(block)) for block in torch.split(x[order], _BLOCK)])
+    return found[order.argsort()]
+
+
+def _trimmed(x: Tensor) -> Tensor:
+    """Without the columns in which no text has a word left."""
+    return x[:, : max(1, int((x != NOTHING).sum(1).max()))]
+
+
+def _tensors(side: Texts, known: dict[str, int], classes: Sequence[str], recipe: Recipe) -> tuple[Tensor, Tensor]:
+    place = {name: i for i, name in enumerate(classes)}
+    return rows_of(side.texts, known, recipe.words), torch.tensor([place[str(label)] for label in side.labels])
+
+
+def _fresh(recipe: Recipe, rows: int, classes: int, seed: int, known: dict[str, int] | None = None) -> nn.Sequential:
+    net = word_net(rows, classes, recipe.width, recipe.hidden, recipe.dropout, seed)
+    if known is not None:
+        weight = net.get_parameter("embedding.table.weight")
+        weight.data = glove(known, weight.data)
+    return net

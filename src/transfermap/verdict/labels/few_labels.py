@@ -1,0 +1,162 @@
+"""Methods that learn from a few labelled target rows; what each is worth is told on those rows, by cross-validation.
+
+Everything else in the verdict is blind to target labels. These methods are not, so they are kept apart: they have no
+place in the label-free evidence, and a row never speaks for a model that has seen its label.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import KFold, StratifiedKFold
+from threadpoolctl import threadpool_limits
+
+from transfermap.adapted import Adapted
+from transfermap.card import TaskKind, cards, find
+from transfermap.messages import Note
+from transfermap.verdict.encoded import Array, Domains
+from transfermap.verdict.evidence import UNSUITED
+
+FOLDS = 5
+LEAST = 4
+ROLE = "few labels"
+# the two plain ways to use labelled target rows, by which the methods are to be measured
+PLAIN = ("targetonly", "pooled")
+
+
+@dataclass
+class FewLabels:
+    """What came of it: a line a method for the record, fitted models, predictions of each labelled row by a model that
+    had not seen its label, and predictions of all target rows."""
+
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    models: dict[str, Any] = field(default_factory=dict)
+    folded: dict[str, Array] = field(default_factory=dict)
+    target: dict[str, Array] = field(default_factory=dict)
+
+
+def few_label_keys(kind: TaskKind) -> list[str]:
+    """Methods for a kind of task that learn from labelled target rows and train no net."""
+    return [c.key for c in cards() if kind in c.tasks and find(c.key).target_labels and "torch" not in c.needs]
+
+
+def learn_from(
+    data: Domains, rows: Array, labels: Array, estimator: Any, seed: int, tick: Callable[[str], None] = lambda _: None
+) -> FewLabels:
+    """Fit and cross-validate every method that learns from labelled target rows.
+
+    Parameters
+    ----------
+    data : Domains
+    rows : ndarray of int of shape (n,)
+        Numbers of the labelled target rows.
+    labels : ndarray of shape (n,)
+        Their labels, spelled as the source's.
+    estimator : scikit-learn estimator
+        What is trained after each method.
+    seed : int
+        Of the folds.
+    tick : callable
+        Told what is being done.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than four labelled rows, or a label that the source does not have.
+    """
+    if len(rows) < LEAST:
+        raise ValueError(f"expected at least {LEAST} labelled target rows to learn from; got {len(rows)}")
+    strange = sorted(set(labels.tolist()) - set(data.classes.tolist())) if data.kind == "classification" else []
+    if strange:
+        raise ValueError(f"the target labels hold classes that the source lacks: {', '.join(map(str, strange))}")
+    found = FewLabels()
+    for key in (*PLAIN, *few_label_keys(data.kind)):
+        tick(f"learning from labelled target rows: {key}")
+        _try(found, key, data, rows, labels, estimator, seed)
+    return found
+
+
+def _try(found: FewLabels, key: str, data: Domains, rows: Array, labels: Array, estimator: Any, seed: int) -> None:
+    """One method; one that the data do not suit is left out, and the record says why."""
+    began = time.time()
+    line: dict[str, Any] = {"method": key, "name": _name(key), "role": ROLE, "status": "ok", "fault": ""}
+    try:
+        with threadpool_limits(1), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            folded = np.empty(len(rows), dtype=object if labels.dtype.kind == "O" else labels.dtype)
+            for train, test in _folds(labels, data.kind, seed):
+                model = _fitted(key, data, rows[train], labels[train], estimator)
+                folded[test] = model.predict(data.Xt[rows[test]])
+            model = _fitted(key, data, rows, labels, estimator)
+            target = model.predict(data.Xt)
+    except UNSUITED as error:
+        found.lines.append(line | {"status": "failed", "fault": " ".join(str(error).split()) or "out of memory"})
+        return
+    found.lines.append(line | {"seconds": round(time.time() - began, 3)})
+    found.models[key], found.folded[key], found.target[key] = model, folded, target
+
+
+def _name(key: str) -> str:
+    return {"targetonly": "Labelled target rows only", "pooled": "Both tables as one"}.get(key) or find(key).card.name
+
+
+def _folds(labels: Array, kind: TaskKind, seed: int) -> Iterator[tuple[Array, Array]]:
+    count = min(FOLDS, len(labels))
+    if kind == "classification":
+        fewest = int(np.unique(labels.astype(str), return_counts=True)[1].min())
+        if fewest > 1:
+            folds = StratifiedKFold(min(count, fewest), shuffle=True, random_state=seed)
+            return folds.split(labels, labels.astype(str))
+    return KFold(count, shuffle=True, random_state=seed).split(labels)
+
+
+def _fitted(key: str, data: Domains, rows: Array, labels: Array, estimator: Any) -> Any:
+    """A model that knows the labels of some target rows."""
+    if key == "targetonly":
+        return _plain(estimator, data.Xt[rows], labels)
+    if key == "pooled":
+        return _plain(estimator, np.concatenate([data.Xs, data.Xt[rows]]), np.concatenate([data.ys, labels]))
+    known = np.full(len(data.Xt), np.nan if data.kind == "regression" else None)
+    known[rows] = labels
+    y = np.concatenate([data.ys.astype(known.dtype), known])
+    where = np.concatenate([data.sources, np.full(len(data.Xt), -1)])
+    model = Adapted(find(key)(), clone(estimator))
+    return model.fit(np.concatenate([data.Xs, data.Xt]), y, sample_domain=where)
+
+
+def _plain(estimator: Any, X: Array, y: Array) -> BaseEstimator:
+    y = y.astype(float) if y.dtype.kind == "f" else y.astype(str)
+    if y.dtype.kind == "U" and len(np.unique(y)) < 2:
+        raise ValueError(f"the labelled target rows hold 1 class ({y[0]!r}); a classifier needs at least two")
+    model: BaseEstimator = clone(estimator).fit(X, y)
+    return model
+
+
+def seen_rows(Xt: Array, rows: Array) -> dict[str, list[Any]]:
+    """What the record keeps of the rows that were learned from, so that no score is ever taken on them: their numbers,
+    and digests of what they hold."""
+    return {"rows": rows.tolist(), "digests": digests(Xt[rows])}
+
+
+def digests(X: Array) -> list[str]:
+    """Of each row (d,) of encoded numbers, 16 hexadecimal digits."""
+    return [sha256(np.ascontiguousarray(row, dtype=float).tobytes()).hexdigest()[:16] for row in X]
+
+
+def led_by_labels(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with the predictions handed out that the labels support, where they support any method."""
+    now = record["truth"]["updated"]
+    if not now or now["answer"] != "use" or now["method"] == record["verdict"]["model"]:
+        return record
+    name = next(row["name"] for row in record["truth"]["rows"] if row["method"] == now["method"])
+    why = Note("verdict.by_labels", "info", {"method": name, "n": record["truth"]["n"]})
+    verdict = record["verdict"] | {"model": now["method"], "reasons": [*record["verdict"]["reasons"], why.to_dict()]}
+    return record | {"verdict": verdict}

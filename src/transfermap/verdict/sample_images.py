@@ -1,0 +1,105 @@
+"""Images for the report: the farthest from the source, the most and least surely predicted, some of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from transfermap.data.images.image_files import thumbnail
+from transfermap.measure.shift.support import Support
+from transfermap.tasks.task import Sight
+from transfermap.verdict.encoded import Array, Domains
+from transfermap.verdict.labels.choosing import confidence
+
+# points of a thumbnail's longer side; images in a row; of the source's in a row of classes; classes; rows looked at
+SIDE, SHOWN, FROM_SOURCE, CLASSES, LOOKED_AT = 96, 8, 2, 20, 1000
+
+
+def gallery(sight: Sight, data: Domains, model: Any, predicted: Array, seed: int) -> tuple[dict[str, Any], Array]:
+    """Which images the report shows, and their thumbnails.
+
+    Parameters
+    ----------
+    sight : Sight
+        The rows' files.
+    data : Domains
+    model : fitted estimator
+        Whose predictions are handed out.
+    told : ndarray of shape (n_target,)
+        They themselves.
+    seed : int
+
+    Returns
+    -------
+    shown : dict
+        Of lists by their heading: "shifted" (``value``: distance to the source in units of what is usual there), "sure"
+        and "unsure" (``value``: the probability of the predicted class); and "classes", a list of ``class``, ``source``
+        and ``target``. An image is ``row``, ``file``, ``told``, ``value`` and ``thumbnail``, its place in:
+    thumbnails : ndarray of bytes of shape (n,)
+        JPEG.
+    """
+    rng = np.random.default_rng([seed, 5])
+    some = np.sort(rng.permutation(len(predicted))[:LOOKED_AT])
+    near = Support(seed=seed).fit(data.Xs)
+    away = near.distance(data.Xt[some]) / max(near.threshold_, np.finfo(float).tiny)
+    picked: dict[str, Any] = {"shifted": _ranked(some, away)}
+    sure = confidence(model, data.Xt) if data.kind == "classification" else None
+    if sure is not None:
+        every = np.arange(len(sure))
+        picked |= {"sure": _ranked(every, sure), "unsure": _ranked(every, sure, -1)}
+    frames = _Thumbnails(sight, predicted)
+    shown = {name: frames.of("target", rows, values) for name, (rows, values) in picked.items()}
+    shown["classes"] = [] if data.kind != "classification" else _by_class(frames, data, predicted, sure, rng)
+    return shown, np.array(frames.taken, dtype=np.bytes_)
+
+
+def _ranked(rows: Array, values: Array, sign: int = 1) -> tuple[Array, Array]:
+    order = np.argsort(-sign * values, kind="stable")[:SHOWN]
+    return rows[order], values[order]
+
+
+def _by_class(
+    frames: _Thumbnails, data: Domains, predicted: Array, sure: Array | None, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """Some of the source's images of each class beside some that are predicted to be of it, all drawn at random."""
+    found = []
+    for name in data.classes[:CLASSES]:
+        ours, theirs = (rng.permutation(np.flatnonzero(side == name)) for side in (data.ys, predicted))
+        theirs = theirs[: SHOWN - FROM_SOURCE]
+        values = np.full(len(theirs), np.nan) if sure is None else sure[theirs]
+        source = frames.of("source", ours[:FROM_SOURCE], np.full(FROM_SOURCE, np.nan))
+        found.append({"class": str(name), "source": source, "target": frames.of("target", theirs, values)})
+    return found
+
+
+class _Thumbnails:
+    """Thumbnails of rows, each file's made once; a file that is gone by now is left out."""
+
+    def __init__(self, sight: Sight, predicted: Array) -> None:
+        self._files: Mapping[str, tuple[str, ...]] = {"source": sight.source, "target": sight.target}
+        self._told = predicted
+        self._places: dict[str, int] = {}
+        self.taken: list[bytes] = []
+
+    def of(self, side: str, rows: Array, values: Array) -> list[dict[str, Any]]:
+        """The rows' images, as the report wants them."""
+        return list(self._made(side, rows, values))
+
+    def _made(self, side: str, rows: Array, values: Array) -> Iterable[dict[str, Any]]:
+        for row, value in zip(rows.tolist(), values.tolist(), strict=False):
+            file = self._files[side][row]
+            try:
+                place = self._place(file)
+            except ValueError:
+                continue
+            known = float(value) if np.isfinite(value) else None
+            predicted = str(self._told[row]) if side == "target" else ""
+            yield {"row": row, "file": file, "told": predicted, "value": known, "thumbnail": place}
+
+    def _place(self, file: str) -> int:
+        if file not in self._places:
+            self.taken.append(thumbnail(file, SIDE))
+            self._places[file] = len(self.taken) - 1
+        return self._places[file]
