@@ -21,8 +21,11 @@ from transfermap.messages import catalogue
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def command(app: typer.Typer, name: str, example: str) -> Callable[[F], F]:
-    """A command with an example in its help; its errors are one sentence and exit code 2 (bad input) or 1."""
+def command(app: typer.Typer, name: str, example: str, panel: str | None = None) -> Callable[[F], F]:
+    """A command with an example in its help, under the heading ``panel``.
+
+    Its errors are one sentence and exit code 2 (bad input) or 1.
+    """
 
     def mark(function: F) -> F:
         @functools.wraps(function)
@@ -46,7 +49,7 @@ def command(app: typer.Typer, name: str, example: str) -> Callable[[F], F]:
                 raise typer.Exit(130) from None
 
         guarded.__doc__ = (function.__doc__ or "") + f"\n\nExample:  {example}"
-        app.command(name)(guarded)
+        app.command(name, rich_help_panel=panel)(guarded)
         return function
 
     return mark

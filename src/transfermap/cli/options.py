@@ -7,6 +7,12 @@ from typing import Annotated
 
 import typer
 
+Tables = Annotated[
+    list[Path],
+    typer.Argument(help="SOURCE TARGET, or one table with --domain; folders of images too.", metavar="A [B]"),
+]
+Group = Annotated[str | None, typer.Option(help="Column whose rows belong together (a patient, a machine).")]
+Seed = Annotated[int, typer.Option(help="Seed; the same seed gives the same answer.")]
 Label = Annotated[
     str | None,
     typer.Option(help="Column to predict; in a matrix without header also its number, from 0. Folders: class."),

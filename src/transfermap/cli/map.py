@@ -1,0 +1,59 @@
+"""``transfermap map``: the tree of methods, whole or in part, and one method's card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transfermap.cli.console import console, say_json, write_text
+from transfermap.cli.options import (
+    AsJson,
+    Debug,
+    Lang,
+    Overwrite,
+)
+
+
+def map_(
+    key: Annotated[str | None, typer.Argument(help="A method: print its card.")] = None,
+    setting: Annotated[str | None, typer.Option(help="transductive, inductive or unsupervised.")] = None,
+    labels: Annotated[str | None, typer.Option(help="closed, partial, open or disjoint label sets.")] = None,
+    needs: Annotated[
+        str | None, typer.Option(help="What a method needs, such as 'target labels', or 'nothing'.")
+    ] = None,
+    built: Annotated[
+        bool | None, typer.Option("--built/--planned", help="Only what runs today, or only the rest.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="text, html, svg or json.")] = "text",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    lang: Lang = "en",
+    as_json: AsJson = False,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """The map of transfer learning: what is transferred, how, by which method; what runs today and what is planned."""
+    from transfermap.map import entries, lookup, select, to_json
+    from transfermap.report.console import card_view as cardview
+    from transfermap.report.pages import map_view as mapview
+    from transfermap.report.plots import map_svg as mapsvg
+
+    if key is not None:
+        found = lookup(key)
+        say_json(cardview.card_json(found)) if as_json else console().print(cardview.card_text(found, lang))
+        return
+    chosen = select(entries(), setting=setting, labels=labels, needs=needs, built=built)
+    kinds: dict[str, Callable[[], str]] = {
+        "html": lambda: mapview.html(chosen, lang),
+        "svg": lambda: mapsvg.svg(chosen, lang),
+        "json": lambda: to_json(chosen),
+    }
+    kind = "json" if as_json else format
+    if kind == "text" and output is None:
+        console().print(mapview.terminal(chosen, lang))
+        return
+    if kind not in kinds:
+        raise ValueError(f"--format must be {', '.join(kinds)} for a file, or text for the terminal; got {kind!r}")
+    typer.echo(kinds[kind]()) if output is None else write_text(output, kinds[kind](), overwrite)
