@@ -29,6 +29,7 @@ def demo(
     """The main job on real handwritten digits of two collections: verdict, the truth beside it, and the report."""
     from transfermap.runs.folder import check_place
     from transfermap.runs.run import adapt as run_adapt
+    from transfermap.tasks.digits import digits_task
 
     check_place(output, overwrite=True)
     with progress(as_json) as tick:
