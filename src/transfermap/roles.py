@@ -8,7 +8,8 @@ the prediction. :class:`transfermap.adapted.Adapted` puts any of them in front o
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+import numbers
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from scipy.special import softmax
@@ -18,23 +19,19 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import has_fit_parameter
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from transfermap.card import Card, check_params
-from transfermap.split import Array, Split, domain_numbers, known_columns, split, stacked
+from transfermap.split import Array, Reads, Side, Split, domain_numbers, known_columns, split, stacked
 
 
 class _Method(BaseEstimator):
-    """What every classical method has: a card, params that are checked, and tags.
-
-    ``labels_needed``: it reads the source's labels; ``target_labels``: also the target's, where some are known.
-    """
+    """What every method has: a card, hyper-parameters that are checked, what it reads, and tags."""
 
     card: ClassVar[Card]
     sparse_ok: ClassVar[bool] = False
-    labels_needed: ClassVar[bool] = False
-    target_labels: ClassVar[bool] = False
-    __metadata_request__fit: ClassVar = {"sample_domain": True}
+    reads: ClassVar[Reads] = Reads()
+    __metadata_request__fit: ClassVar = {"sample_domain": True, "side": True}
 
     @classmethod
     def require(cls) -> None:
@@ -43,15 +40,15 @@ class _Method(BaseEstimator):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self.sparse_ok
-        tags.target_tags.required = self.labels_needed
+        tags.target_tags.required = self.reads.labels != "none"
         return tags
 
-    def _rows(self, X: Any, y: Any, sample_domain: Any) -> Split:
+    def _rows(self, X: Any, y: Any, sample_domain: Any, side: Side | None) -> Split:
         check_params(self)
-        if y is None and self.labels_needed:
+        if y is None and self.reads.labels != "none":
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        rows = split(self, X, y if self.labels_needed else None, sample_domain, self.target_labels)
-        if self.labels_needed and self.card.tasks == ("classification",):
+        rows = split(self, X, y, sample_domain, self.reads, side)
+        if self.reads.source and self.card.tasks == ("classification",):
             check_classification_targets(rows.ys)
         return rows
 
@@ -73,7 +70,7 @@ class Adapter(TransformerMixin, _Method):
 
     __metadata_request__transform: ClassVar = {"sample_domain": True}
 
-    def fit(self, X: Any, y: Any = None, *, sample_domain: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, sample_domain: Any = None, side: Side | None = None) -> Self:
         """Learn the map.
 
         Parameters
@@ -84,12 +81,14 @@ class Adapter(TransformerMixin, _Method):
             Labels; those of target rows are never looked at.
         sample_domain : array-like of int of shape (n,), default=None
             ``>= 0`` source, ``< 0`` target; None: every row is both.
+        side : Side, default=None
+            What is known beside rows and labels, for a method that needs it.
 
         Returns
         -------
         self
         """
-        self._fit_rows(self._rows(X, y, sample_domain))
+        self._fit_rows(self._rows(X, y, sample_domain, side))
         return self
 
     def transform(self, X: Any, *, sample_domain: Any = None) -> Array:
@@ -104,9 +103,9 @@ class Adapter(TransformerMixin, _Method):
             return self._map_target(X)
         return self._map_rows(X, domain_numbers(sample_domain, X.shape[0]))
 
-    def fit_transform(self, X: Any, y: Any = None, *, sample_domain: Any = None) -> Array:
+    def fit_transform(self, X: Any, y: Any = None, *, sample_domain: Any = None, side: Side | None = None) -> Array:
         """``fit``, then ``transform`` of the same rows, each by its own domain's map."""
-        return self.fit(X, y, sample_domain=sample_domain).transform(X, sample_domain=sample_domain)
+        return self.fit(X, y, sample_domain=sample_domain, side=side).transform(X, sample_domain=sample_domain)
 
     def _learn(self, rows: Split) -> None:
         self._fit_rows(rows)
@@ -146,7 +145,7 @@ class Weigher(_Method):
     ``fit`` keeps the weights in ``weights_``, in the order of the source rows.
     """
 
-    def fit(self, X: Any, y: Any = None, *, sample_domain: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, sample_domain: Any = None, side: Side | None = None) -> Self:
         """Weigh the source rows.
 
         Parameters
@@ -157,12 +156,14 @@ class Weigher(_Method):
             Labels; those of target rows are never looked at.
         sample_domain : array-like of int of shape (n,), default=None
             ``>= 0`` source, ``< 0`` target; None: every row is both.
+        side : Side, default=None
+            What is known beside rows and labels, for a method that needs it.
 
         Returns
         -------
         self
         """
-        rows = self._rows(X, y, sample_domain)
+        rows = self._rows(X, y, sample_domain, side)
         self.weights_ = self.weigh(rows.Xs, rows.ys, rows.Xt)
         return self
 
@@ -184,7 +185,7 @@ class Learner(_Method):
     ``estimator``, whose kind is then its own; one without it is a classifier.
     """
 
-    labels_needed: ClassVar[bool] = True
+    reads: ClassVar[Reads] = Reads("source")
 
     def __sklearn_tags__(self) -> Tags:
         tags, inner = super().__sklearn_tags__(), get_tags(self._taught())
@@ -198,23 +199,28 @@ class Learner(_Method):
         own = getattr(self, "estimator", None)
         return LogisticRegression(max_iter=2000) if own is None else own
 
-    def fit(self, X: Any, y: Any, *, sample_domain: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, *, sample_domain: Any = None, side: Side | None = None) -> Self:
         """Adapt and train: rows ``X`` (n, d) of both domains, labels ``y`` (n,), and which row is whose.
 
         ``sample_domain`` is ``>= 0`` for source and ``< 0`` for target rows; None: every row is both. Labels of target
         rows are not looked at, unless the method's card says that it needs some.
         """
-        return self._teach(self._rows(X, y, sample_domain))
+        return self._teach(self._rows(X, y, sample_domain, side))
 
     def _teach(self, rows: Split, estimator: Any = None) -> Self:
         """Fit; ``estimator`` is the caller's, and trained where there is room for one."""
         if estimator is not None and getattr(self, "estimator", self) is None:
             self.estimator = clone(estimator)
-        check_estimator_suits(self, self._taught(), rows.ys)
+        labels = rows.yt if rows.ys is None else rows.ys
+        check_estimator_suits(self, self._taught(), labels)
         if is_classifier(self):
-            self.classes_ = np.unique(np.asarray(rows.ys))
+            self.classes_ = self._classes(rows, labels)
         self._fit(rows)
         return self
+
+    def _classes(self, rows: Split, labels: Any) -> Array:
+        """What can be predicted: the classes of the labels that it reads, the source's before the target's."""
+        return np.unique(np.asarray(labels))
 
     def _fit(self, rows: Split) -> None:
         raise NotImplementedError
@@ -247,6 +253,66 @@ class Learner(_Method):
         return _score(self, X, y, sample_weight)
 
 
+class Generator(_Method):
+    """A method that makes rows: it writes ``_fit(rows)`` and ``_sample(n, seed, domain)``.
+
+    ``fit`` learns what rows of a domain look like; :meth:`sample` draws rows that nobody has measured; ``makes`` says
+    of which domains.
+    """
+
+    makes: ClassVar[tuple[str, ...]] = ("target",)
+
+    def fit(self, X: Any, y: Any = None, *, sample_domain: Any = None, side: Side | None = None) -> Self:
+        """Learn what rows look like.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Rows of both domains, in any order.
+        y : array-like of shape (n,), default=None
+            Labels; read only by a method that says so.
+        sample_domain : array-like of int of shape (n,), default=None
+            ``>= 0`` source, ``< 0`` target; None: every row is both.
+        side : Side, default=None
+            What is known beside rows and labels, for a method that needs it.
+
+        Returns
+        -------
+        self
+        """
+        self._fit(self._rows(X, y, sample_domain, side))
+        return self
+
+    def sample(self, n: int, seed: int = 0, domain: Literal["target", "source"] = "target") -> Array:
+        """``n`` made-up rows, (n, d); the same seed gives the same rows.
+
+        Parameters
+        ----------
+        n : int
+        seed : int
+        domain : {"target", "source"}
+            Which domain's rows they are to look like. A method that makes both gives, for one seed, rows that
+            correspond: row i of either is the same draw.
+
+        Raises
+        ------
+        ValueError
+            If ``n`` is no whole number >= 1, or the method makes no rows of that domain.
+        """
+        check_is_fitted(self)
+        if not isinstance(n, numbers.Integral) or n < 1:
+            raise ValueError(f"{type(self).__name__}.sample: n must be a whole number >= 1; got {n!r}")
+        if domain not in self.makes:
+            raise ValueError(f"{type(self).__name__} makes rows of: {', '.join(self.makes)}; got domain={domain!r}")
+        return self._sample(int(n), seed, domain)
+
+    def _fit(self, rows: Split) -> None:
+        raise NotImplementedError
+
+    def _sample(self, n: int, seed: int, domain: str) -> Array:
+        raise NotImplementedError
+
+
 def _score(model: Any, X: Any, y: Any, w: Any) -> float:
     metric = accuracy_score if is_classifier(model) else r2_score
     return float(metric(y, model.predict(X), sample_weight=w))
@@ -254,7 +320,7 @@ def _score(model: Any, X: Any, y: Any, w: Any) -> float:
 
 def check_method(adapter: Any) -> None:
     """Refuse what is no method."""
-    if not isinstance(adapter, _Method):
+    if not isinstance(adapter, _Method) or isinstance(adapter, Generator):
         raise ValueError(f"adapter must be an Adapter, a Weigher or a Learner, such as CORAL(); got {adapter!r}")
 
 

@@ -88,7 +88,7 @@ def hidden(key, y, d, mark=None, few=20):
     seen = y.copy()
     mark = unknown(key) if mark is None else mark
     target = np.flatnonzero(d < 0)
-    seen[target[few:] if find(key).target_labels else target] = mark
+    seen[target[few:] if find(key).reads.target else target] = mark
     return seen
 
 
@@ -184,7 +184,7 @@ def test_fitting_again_is_fitting_anew(key):
 @pytest.mark.parametrize("mask", ["flipped", "minus one", "nan", "none"])
 def test_target_labels_cannot_move_the_prediction(key, mask):
     X, y, d = data_for(key, "class_shift")
-    if find(key).target_labels and (mask == "flipped" or (mask == "minus one" and numeric(key))):
+    if find(key).reads.target and (mask == "flipped" or (mask == "minus one" and numeric(key))):
         pytest.skip("learns of those target labels that it is given, and -1 is one where numbers are learnt")
     straight = hidden(key, y, d)
     t = (d < 0) & is_unknown(straight)
@@ -193,7 +193,7 @@ def test_target_labels_cannot_move_the_prediction(key, mask):
     np.testing.assert_array_equal(scores(model(key), X, masked, d, X), scores(model(key), X, straight, d, X))
 
 
-@pytest.mark.parametrize("key", [k for k in keys() if find(k).target_labels])
+@pytest.mark.parametrize("key", [k for k in keys() if find(k).reads.target])
 def test_known_target_labels_are_asked_for_and_read(key):
     X, y, d = data_for(key, "class_shift")
     with pytest.raises(ValueError, match="no target row has a label"):
@@ -485,7 +485,7 @@ def test_card_and_docstring_are_complete(key):
     for part in (".. math::", "Fails ", ">>> ", "References\n", card.doi):
         assert part in doc, part
     assert issubclass(cls, (Adapter, Weigher, Learner))
-    assert cls.target_labels == any("target label" in need for need in card.needs)
+    assert cls.reads.target == any("target label" in need for need in card.needs)
     assert (HERE / "oracles" / f"test_{key}.py").is_file()
 
 

@@ -206,7 +206,7 @@ def test_advice_is_whole_in_every_situation(s):
         named = [words[i + 1] for i, w in enumerate(words) if w == "--method"]
         assert verb in {c.name for c in app.registered_commands}
         assert verb != "map" or not words or lookup(words[0])
-        assert all(key in keys() and not find(key).target_labels for key in named)
+        assert all(key in keys() and not find(key).reads.target for key in named)
         assert verb not in ("check", "adapt", "verify") or any(flags)
 
 

@@ -993,7 +993,7 @@ def test_whether_the_verdict_was_right(answer, base, coral, right, code):
     for row in rows.values():
         assert row["low"] <= row["value"] <= row["high"]
         assert row["gain_low"] <= row["gain"] <= row["gain_high"]
-    assert all(tm.words.Note(**note).say(lang) for note in found["notes"] for lang in ("en", "zh"))
+    assert all(tm.messages.Note(**note).say(lang) for note in found["notes"] for lang in ("en", "zh"))
 
 
 @pytest.mark.parametrize(("noise", "right"), [(0.1, True), (3.0, False)])

@@ -24,7 +24,7 @@ from transfermap.bench.kernelrls import KernelRLS
 from transfermap.card import check_params, find, keys
 from transfermap.data.tables.arrays import densify
 from transfermap.roles import Learner
-from transfermap.split import stacked
+from transfermap.split import Split
 from transfermap.verdict.estimators import estimator
 
 OWN = "own"
@@ -181,12 +181,7 @@ def predict(contender: Contender, after: str, rows: Rows, seed: int = 0) -> Arra
     if sparse.issparse(Xs) and not get_tags(model).input_tags.sparse:
         Xs, Xt = (densify(X, f"what {contender.key} is given") for X in (Xs, Xt))
     classes, codes = np.unique(rows.ys, return_inverse=True)
-    n = Xt.shape[0]
-    model.fit(
-        stacked(Xs, Xt),
-        np.concatenate([codes, np.full(n, -1)]),
-        sample_domain=np.concatenate([rows.domains, np.full(n, -1)]),
-    )
+    model.fit_split(Split.of(Xs, codes, Xt, rows.domains))
     predicted: Array = classes[model.predict(Xt)]
     return predicted
 

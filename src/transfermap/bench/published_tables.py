@@ -25,7 +25,7 @@ from transfermap.bench.datasets import load_domains, load_task
 from transfermap.bench.recipes import recipe
 from transfermap.card import find
 from transfermap.roles import Learner
-from transfermap.split import Array, stacked
+from transfermap.split import Array, Split
 
 PUBLISHED = files("transfermap.bench") / "published"
 
@@ -182,8 +182,8 @@ def predict(row: Row, params: Mapping[str, Any], Xs: Array, ys: Array, drawn: Ar
         return predicted
     method = find(row.adapt)(**params)
     fit_on = drawn if row.fit_on == "labelled" else np.arange(len(ys))
-    X, y = stacked(Xs[fit_on], Xt), np.concatenate([ys[fit_on], np.full(Xt.shape[0], ys[0])])
-    method.fit(X, y, sample_domain=np.repeat([1, -1], [len(fit_on), Xt.shape[0]]))
+    X, y, domain = Split.of(Xs[fit_on], ys[fit_on], Xt).joined()
+    method.fit(X, y, sample_domain=domain)
     if isinstance(method, Learner):
         return method.predict(Xt)
     Zs, Zt = (

@@ -13,7 +13,7 @@ from sklearn.svm import SVC
 from transfermap.card import find
 from transfermap.math.linalg import moments, spd_power
 from transfermap.roles import Learner
-from transfermap.split import Array, stacked
+from transfermap.split import Array, Split, stacked
 
 Classify = Callable[[Array, Array, Array], Array]
 _RECIPES: dict[str, Callable[..., Array]] = {}
@@ -48,11 +48,12 @@ def latent(
 ) -> Array:
     """The leading singular directions of both domains' sparse rows, then the method ``key`` with its params."""
     X = TruncatedSVD(n_components, random_state=0).fit_transform(stacked(Xs, Xt))
-    half, side = Xs.shape[0], np.repeat([1, -1], [Xs.shape[0], Xt.shape[0]])
-    method = find(key)(**params).fit(X, np.concatenate([ys, np.full(Xt.shape[0], ys[0])]), sample_domain=side)
+    half = Xs.shape[0]
+    X, y, domain = Split.of(X[:half], ys, X[half:]).joined()
+    method = find(key)(**params).fit(X, y, sample_domain=domain)
     if isinstance(method, Learner):
         return method.predict(X[half:])
-    Z = method.transform(X, sample_domain=side)
+    Z = method.transform(X, sample_domain=domain)
     return classify(Z[:half], ys, Z[half:])
 
 

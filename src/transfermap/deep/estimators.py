@@ -16,7 +16,7 @@ from transfermap.card import check_params
 from transfermap.deep.nets.small import SCALED, sees_images
 from transfermap.deep.training.objective import Objective
 from transfermap.math.ratio import along
-from transfermap.split import Array, Split, known_columns, split
+from transfermap.split import Array, Reads, Split, known_columns, split
 
 STEPS = 600
 # how a pretrained net is trained on images: what it knows is worth small steps
@@ -95,7 +95,7 @@ class _Shell(BaseEstimator):
         """
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        return self._train(split(self, X, y, sample_domain))
+        return self._train(split(self, X, y, sample_domain, Reads("source")))
 
     def fit_datasets(self, source: Any, target: Any, classes: Any = None) -> Self:
         """The same from any two datasets: tensors ``(x, y)`` and ``(x,)``, or torch Datasets of (row, label) and rows.

@@ -20,6 +20,7 @@ from transfermap.card import find
 from transfermap.deep.nets.small import sees_images
 from transfermap.measure.validators.label_free import agreement
 from transfermap.measure.validators.mixup import mixval
+from transfermap.split import Split
 from transfermap.verdict.encoded import HELD_OUT, Array, Domains, parts
 from transfermap.verdict.ensembles import JOINED
 from transfermap.verdict.estimators import GUESS
@@ -103,14 +104,10 @@ class Candidate:
 
 
 def fitted(method: Any, estimator: Any, Xs: Array, ys: Array, Xt: Array, sources: Array) -> Adapted:
-    """A fresh model, adapted from ``(Xs, ys)`` to ``Xt``; placeholders stand where target labels would."""
+    """A fresh model, adapted from ``(Xs, ys)`` to ``Xt``."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return Adapted(clone(method), clone(estimator)).fit(
-            np.concatenate([Xs, Xt]),
-            np.concatenate([ys, np.full(len(Xt), ys[0], dtype=ys.dtype)]),
-            sample_domain=np.concatenate([sources, np.full(len(Xt), -1)]),
-        )
+        return Adapted(clone(method), clone(estimator)).fit_split(Split.of(Xs, ys, Xt, sources))
 
 
 def gather(

@@ -210,7 +210,7 @@ def line_up(task: Task, method: str | Sequence[str], using: Any, net: str, seed:
             raise ValueError(
                 f"{find(key).card.name} ({key}) is for {', '.join(find(key).card.tasks)}; this is {task.kind}"
             )
-        if find(key).target_labels:
+        if find(key).reads.target:
             raise ValueError(
                 f"{find(key).card.name} ({key}) learns from some labelled target rows, and the target has none here; "
                 f"fit it in Python: Adapted({find(key).__name__}(), estimator).fit(X, y, sample_domain=...)"

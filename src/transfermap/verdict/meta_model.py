@@ -1,6 +1,6 @@
 """What all methods should gain as one, by what evidence like this was worth on many tasks whose answer is known.
 
-A line through the meta-benchmark (``benchmarks/verdict.py``), kept in ``foresight.toml``. Among the rows whose
+A line through the meta-benchmark (``benchmarks/verdict.py``), kept in ``meta_model.toml``. Among the rows whose
 prediction changes, the share that becomes right less the share that becomes wrong lies between -1 and 1 whatever the
 task; the line foretells that share q, and ``gain = changed * q``. Its spread was measured on data sets that the line
 had not seen. No target label is read here.
@@ -154,7 +154,7 @@ class Foresight:
 @cache
 def shipped() -> Foresight:
     """The lines that come with the package."""
-    table = tomllib.loads((files("transfermap.verdict") / "foresight.toml").read_text("utf8"))
+    table = tomllib.loads((files("transfermap.verdict") / "meta_model.toml").read_text("utf8"))
     gains = {key: Gains(Line.of(part), part["sharpness"]) for key, part in table["gains"].items()}
     return Foresight(gains, Line.of(table["level"]), table["least"], table["tasks"], table["sets"])
 

@@ -13,6 +13,7 @@ from transfermap.card import param
 from transfermap.math.components import Space, class_factor, domain_factor, embed
 from transfermap.math.linalg import Array
 from transfermap.methods.alignment._shared import Projection, Solve, params_below
+from transfermap.split import Reads
 
 Start = Literal["marginal", "nearest"]
 Factors = Callable[[Array], Array]
@@ -86,7 +87,7 @@ def joint_components(
 class JointProjection(Projection):
     """A projection found by :func:`joint_components`; a subclass says in ``_factors`` what is to be made small."""
 
-    labels_needed = True
+    reads = Reads("source")
 
     start: Start = param(default="marginal", choices=("marginal", "nearest"))
     normalize: bool = param(default=True, choices=(True, False))

@@ -90,8 +90,8 @@ class DomainScaler(Adapter):
     with_std: bool = param(default=True, choices=(True, False))
 
     def _fit_rows(self, rows: Split) -> None:
-        sources = np.unique(rows.domains)
-        tables = [rows.Xt, *(rows.Xs[rows.domains == number] for number in sources)]
+        sources = np.unique(rows.source_domains)
+        tables = [rows.Xt, *(rows.Xs[rows.source_domains == number] for number in sources)]
         pairs = [mean_and_spread(X, self.with_std) for X in tables]
         self.domains_ = np.concatenate([[TARGET], sources])
         self.means_, self.spreads_ = (np.stack(part) for part in zip(*pairs, strict=True))

@@ -23,6 +23,7 @@ from transfermap.math.components import (
 )
 from transfermap.math.linalg import Array
 from transfermap.methods.alignment._shared import KERNELS, Kernel, Projection
+from transfermap.split import Reads
 
 Labels = Literal["auto", "classes", "numbers"]
 Centring = Literal["labelled", "all"]
@@ -205,7 +206,7 @@ class SSTCA(Projection):
     doi:10.1109/TNN.2010.2091281
     """
 
-    labels_needed = True
+    reads = Reads("source")
 
     dependence: float = param(default=0.5, low=0, high=1)
     locality: float = param(default=1.0, low=0)

@@ -18,6 +18,7 @@ from transfermap.math.components import class_factor
 from transfermap.math.linalg import Array
 from transfermap.methods.alignment._joint import some_of_each
 from transfermap.methods.alignment._shared import Projection
+from transfermap.split import Reads
 
 Agree = Literal["majority", "all"]
 _TREES = 50
@@ -170,7 +171,7 @@ class STL(Projection):
     doi:10.48550/arXiv.1801.00820
     """
 
-    labels_needed = True
+    reads = Reads("source")
 
     agree: Agree = param(default="majority", choices=("majority", "all"))
     normalize: bool = param(default=True, choices=(True, False))

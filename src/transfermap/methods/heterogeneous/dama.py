@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array, row_space
 from transfermap.roles import Adapter
-from transfermap.split import Split
+from transfermap.split import Reads, Split
 
 TARGET = -1
 
@@ -205,8 +205,7 @@ class DAMA(Adapter):
     doi:10.5591/978-1-57735-516-8/IJCAI11-259
     """
 
-    labels_needed = True
-    target_labels = True
+    reads = Reads("both")
 
     n_components: int | None = param(default=None, low=1, none=True)
     mu: float = param(default=0.1, low=0)
@@ -275,8 +274,8 @@ def _tables(rows: Split) -> tuple[list[int], int, list[tuple[Array, Array]]]:
     classes, codes = np.unique(np.concatenate([rows.ys, rows.yt]), return_inverse=True)
     of_target = np.full(len(rows.Xt), -1)
     of_target[rows.known] = codes[len(rows.ys) :]
-    sources = np.unique(rows.domains).tolist()
-    parts = [rows.domains == number for number in sources]
+    sources = np.unique(rows.source_domains).tolist()
+    parts = [rows.source_domains == number for number in sources]
     tables = [(rows.Xs[part], codes[: len(rows.ys)][part]) for part in parts]
     return [TARGET, *sources], len(classes), [(rows.Xt, of_target), *tables]
 

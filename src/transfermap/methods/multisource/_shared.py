@@ -29,8 +29,8 @@ def trainable_sources(rows: Split, classify: bool) -> Array:
     ValueError
         If no source has two rows (and, to ``classify``, two classes).
     """
-    numbers = np.unique(rows.domains)
-    labels = [np.asarray(rows.ys)[rows.domains == number] for number in numbers]
+    numbers = np.unique(rows.source_domains)
+    labels = [np.asarray(rows.ys)[rows.source_domains == number] for number in numbers]
     fine = np.array([len(y) > 1 and (not classify or len(np.unique(y)) > 1) for y in labels])
     reason = "fewer than two rows" + (" or a single class" if classify else "")
     if not fine.any():
@@ -46,19 +46,16 @@ def source_models(adapter: Any, estimator: Any, rows: Split, sources: Array) -> 
     """One model a source, each trained on that source alone, adapted to the target by ``adapter`` (None: as it is)."""
     adapter = find("sourceonly")() if adapter is None else adapter
     check_method(adapter)
-    if adapter.target_labels:
+    if adapter.reads.target:
         name = type(adapter).__name__
         raise ValueError(f"adapter must be a method that reads no target labels; {name} needs some")
     return [_source_model(adapter, estimator, rows, number) for number in sources]
 
 
 def _source_model(adapter: Any, estimator: Any, rows: Split, number: int) -> Adapted:
-    own = rows.domains == number
+    own = rows.source_domains == number
     Xs, ys = rows.Xs[own], np.asarray(rows.ys)[own]
-    unread = np.full(len(rows.Xt), ys[0])  # stands where the target's labels would
-    domain = np.repeat([number, -1], [len(Xs), len(rows.Xt)])
-    model = Adapted(adapter, estimator)
-    return model.fit(np.concatenate([Xs, rows.Xt]), np.concatenate([ys, unread]), sample_domain=domain)
+    return Adapted(adapter, estimator).fit_split(Split.of(Xs, ys, rows.Xt, np.full(len(Xs), number)))
 
 
 def some_rows(X: Array, most: int, seed: int) -> Array:
@@ -75,7 +72,7 @@ def source_distances(rows: Split, sources: Array, most: int, seed: int) -> Array
     """
     Xt = some_rows(rows.Xt, most, seed)
     gamma = 1 / (2 * median_bandwidth(Xt, seed))
-    tables = (some_rows(rows.Xs[rows.domains == number], most, seed) for number in sources)
+    tables = (some_rows(rows.Xs[rows.source_domains == number], most, seed) for number in sources)
     return np.sqrt([max(mmd2(Xs, Xt, gamma, unbiased=True), 0.0) for Xs in tables])
 
 

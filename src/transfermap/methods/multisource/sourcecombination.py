@@ -32,7 +32,7 @@ def source_judge(rows: Split, sources: Array, most: int, seed: int) -> Any:
     """A classifier of rows by their source, with all sources as common as each other; None for a single source."""
     if len(sources) == 1:
         return None
-    tables = [some_rows(rows.Xs[rows.domains == number], most, seed) for number in sources]
+    tables = [some_rows(rows.Xs[rows.source_domains == number], most, seed) for number in sources]
     number = np.repeat(np.arange(len(sources)), [len(table) for table in tables])
     rule = LogisticRegression(class_weight="balanced", max_iter=2000)
     return make_pipeline(StandardScaler(), rule).fit(np.concatenate(tables), number)

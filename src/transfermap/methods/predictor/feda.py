@@ -8,7 +8,7 @@ from scipy import sparse
 from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.roles import Adapter
-from transfermap.split import Split
+from transfermap.split import Reads, Split
 
 TARGET = -1
 _MOST_BYTES = 4e9
@@ -95,13 +95,12 @@ class FEDA(Adapter):
     """
 
     sparse_ok = True
-    labels_needed = True
-    target_labels = True
+    reads = Reads("both")
 
     own_intercept: bool = param(default=False, choices=(True, False))
 
     def _fit_rows(self, rows: Split) -> None:
-        self.domains_ = np.append(np.unique(rows.domains), TARGET)
+        self.domains_ = np.append(np.unique(rows.source_domains), TARGET)
         if not sparse.issparse(rows.Xs):
             self._refuse_too_many(rows.Xs.shape[0] + rows.Xt.shape[0], rows.Xs.shape[1])
 

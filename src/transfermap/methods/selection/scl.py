@@ -14,7 +14,7 @@ from transfermap.math.linalg import Array
 from transfermap.methods.selection._pivots import choose_pivots, label_information, switched_on, times_on, usual
 from transfermap.methods.selection._predictors import LOSSES, Loss, pivot_predictors
 from transfermap.roles import Adapter
-from transfermap.split import stacked
+from transfermap.split import Reads, stacked
 
 _ROUNDING = 1e-8
 _OWN, _LOUDEST = 2.0, 2000
@@ -194,7 +194,7 @@ class SCL(Adapter):
     """
 
     sparse_ok = True
-    labels_needed = True
+    reads = Reads("source")
 
     n_components: int | None = param(default=None, low=1, none=True)
     n_pivots: int = param(default=500, low=1)

@@ -16,6 +16,7 @@ from transfermap.math.linalg import Array
 from transfermap.measure.shift.column_shift import false_discovery
 from transfermap.methods.selection._shared import information, label_codes, quantile_codes
 from transfermap.roles import Adapter
+from transfermap.split import Reads
 
 _BLOCK = 2_000_000  # numbers held at once
 _BINS = 8
@@ -163,7 +164,7 @@ class SharedFeatures(Adapter):
     """
 
     sparse_ok = True
-    labels_needed = True
+    reads = Reads("source")
 
     fdr: float = param(default=0.05, low=0, high=1)
     tolerance: float = param(default=0.1, low=0, high=1)

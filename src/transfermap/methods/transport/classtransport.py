@@ -18,6 +18,7 @@ from transfermap.methods.transport._shared import (
     warn_if_short,
 )
 from transfermap.roles import Adapter
+from transfermap.split import Reads
 
 _ABSENT = 1e-3  # added to shares, so that the first of a class's mass does not cost infinitely much
 
@@ -129,7 +130,7 @@ class ClassTransport(Adapter):
     doi:10.1109/TPAMI.2016.2615921
     """
 
-    labels_needed = True
+    reads = Reads("source")
 
     reg: float = param(default=0.02, above=0)
     class_reg: float = param(default=0.1, low=0)

@@ -12,7 +12,7 @@ from transfermap.deep import estimators as shells
 from transfermap.deep.lazy import torch
 from transfermap.deep.training.objective import Batch, Objective, Terms, source_loss
 from transfermap.math.ratio import along
-from transfermap.split import Array, Split
+from transfermap.split import Array, Reads, Split
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class TwoStage(Objective):
     """Train on the source; then go on with the labelled target rows as :meth:`recipe` says, unless ``weight`` is 0."""
 
-    target_labels = True
+    reads = Reads("both")
 
     frozen: int = param(default=0, low=0)
     lr: float = param(default=1e-3, above=0)

@@ -12,6 +12,7 @@ from transfermap.math.linalg import Array
 from transfermap.measure.shift import label_shift as labelshift
 from transfermap.methods.weighting._shared import cross_fitted, spread
 from transfermap.roles import Weigher
+from transfermap.split import Reads
 
 Kind = Literal["hard", "soft"]
 
@@ -126,7 +127,7 @@ class BBSE(Weigher):
     doi:10.48550/arXiv.1903.09734
     """
 
-    labels_needed = True
+    reads = Reads("source")
     sparse_ok = True
 
     C: float = param(default=1.0, above=0)

@@ -13,6 +13,7 @@ from transfermap.measure.shift.label_shift import em_shares
 from transfermap.measure.validators.calibration import temperature, tempered
 from transfermap.methods.weighting._shared import cross_fitted, spread
 from transfermap.roles import Weigher
+from transfermap.split import Reads
 
 Calibration = Literal["bias", "temperature", "none"]
 
@@ -169,7 +170,7 @@ class MLLS(Weigher):
     Adaptation, ICML 2020. doi:10.48550/arXiv.1901.06852
     """
 
-    labels_needed = True
+    reads = Reads("source")
     sparse_ok = True
 
     C: float = param(default=1.0, above=0)

@@ -11,7 +11,7 @@ from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.math.refit import fit_weighted
 from transfermap.roles import Learner
-from transfermap.split import Split, stacked
+from transfermap.split import Reads, Split, stacked
 
 # An error of zero would get infinitely many votes; this one gets 23.
 LEAST_ERROR = 1e-10
@@ -217,7 +217,7 @@ class TrAdaBoost(Learner):
     """
 
     sparse_ok = True
-    target_labels = True
+    reads = Reads("both")
 
     estimator: Any = param(default=None, none=True)
     rounds: int = param(default=10, low=1)

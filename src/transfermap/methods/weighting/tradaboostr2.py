@@ -12,7 +12,7 @@ from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
 from transfermap.math.refit import fit_weighted
 from transfermap.roles import Learner
-from transfermap.split import Split
+from transfermap.split import Reads, Split
 
 Loss = Literal["linear", "square", "exponential"]
 Learn = Callable[[Array, Array, Array], Any]
@@ -270,7 +270,7 @@ class TrAdaBoostR2(Learner):
     Drucker, Improving Regressors Using Boosting Techniques, ICML 1997.
     """
 
-    target_labels = True
+    reads = Reads("both")
 
     estimator: Any = param(default=None, none=True)
     steps: int = param(default=6, low=1)

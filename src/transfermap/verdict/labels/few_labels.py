@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from transfermap.adapted import Adapted
 from transfermap.card import TaskKind, cards, find
 from transfermap.messages import Note
+from transfermap.split import Split
 from transfermap.verdict.encoded import Array, Domains
 from transfermap.verdict.evidence import UNSUITED
 
@@ -45,7 +46,7 @@ class FewLabels:
 
 def few_label_keys(kind: TaskKind) -> list[str]:
     """Methods for a kind of task that learn from labelled target rows and train no net."""
-    return [c.key for c in cards() if kind in c.tasks and find(c.key).target_labels and "torch" not in c.needs]
+    return [c.key for c in cards() if kind in c.tasks and find(c.key).reads.target and "torch" not in c.needs]
 
 
 def learn_from(
@@ -124,12 +125,8 @@ def _fitted(key: str, data: Domains, rows: Array, labels: Array, estimator: Any)
         return _plain(estimator, data.Xt[rows], labels)
     if key == "pooled":
         return _plain(estimator, np.concatenate([data.Xs, data.Xt[rows]]), np.concatenate([data.ys, labels]))
-    known = np.full(len(data.Xt), np.nan if data.kind == "regression" else None)
-    known[rows] = labels
-    y = np.concatenate([data.ys.astype(known.dtype), known])
-    where = np.concatenate([data.sources, np.full(len(data.Xt), -1)])
-    model = Adapted(find(key)(), clone(estimator))
-    return model.fit(np.concatenate([data.Xs, data.Xt]), y, sample_domain=where)
+    parted = Split.of(data.Xs, data.ys, data.Xt, data.sources, yt=labels[np.argsort(rows)], known=rows)
+    return Adapted(find(key)(), clone(estimator)).fit_split(parted)
 
 
 def _plain(estimator: Any, X: Array, y: Array) -> BaseEstimator:
