@@ -21,8 +21,9 @@ import torch
 from PIL import Image
 
 from transfermap.data.images.image_files import find_images
-from transfermap.deep.pretrained.backbones import Backbone, backbone
+from transfermap.deep.pretrained.backbones import backbone
 from transfermap.deep.pretrained.feature_cache import BATCH, features
+from transfermap.deep.pretrained.provider import Backbone
 from transfermap.deep.training.engine import pick_device
 
 

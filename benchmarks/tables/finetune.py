@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from transfermap.deep.pretrained.backbones import Backbone, backbone
+from transfermap.deep.pretrained.backbones import backbone
+from transfermap.deep.pretrained.provider import Backbone
 from transfermap.finetuning.curves import first_of_each, scores_of
 from transfermap.finetuning.finetune import at_side, finetune, rows_of
 from transfermap.tasks.items import read_items

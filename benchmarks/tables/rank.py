@@ -23,7 +23,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import weightedtau
 
-from transfermap.deep.pretrained.backbones import Backbone, at_hand, backbone, chain
+from transfermap.deep.pretrained.backbones import at_hand, backbone
+from transfermap.deep.pretrained.provider import Backbone, chain
 from transfermap.finetuning.curves import first_of_each, scores_of
 from transfermap.finetuning.finetune import at_side, finetune, forgotten
 from transfermap.finetuning.ranking import rank_models

@@ -16,9 +16,9 @@ from torch import nn
 from typer.testing import CliRunner
 
 from transfermap.cli.app import app
-from transfermap.deep.pretrained import backbones
-from transfermap.deep.pretrained.backbones import Backbone, chain, digest_of, provides
+from transfermap.deep.pretrained import backbones, provider
 from transfermap.deep.pretrained.image_nets import read_images
+from transfermap.deep.pretrained.provider import Backbone, chain, digest_of, provides
 from transfermap.finetuning.curves import crossover, first_of_each, freeze_sweep, learning_curve
 from transfermap.finetuning.finetune import finetune, forgotten
 from transfermap.finetuning.ranking import rank_models
@@ -60,8 +60,8 @@ class Floats(nn.Module):
 def only_tiny(monkeypatch, tmp_path):
     monkeypatch.setenv("TRANSFERMAP_CACHE", str(tmp_path / "cache"))
     (tmp_path / "cache").mkdir()
-    monkeypatch.setattr(backbones, "PROVIDERS", ())
-    monkeypatch.setattr(backbones, "_PROVIDERS", {})
+    backbones.providers()  # what registers itself has done so before the register is emptied
+    monkeypatch.setattr(provider, "PROVIDERS", {})
     provides("tiny", "images")(tiny)
 
 

@@ -15,7 +15,7 @@ from transfermap.cli.app import app
 from transfermap.data.encode import text as sentences
 from transfermap.data.encode.encoder import TableEncoder
 from transfermap.data.encode.text import Sentences, reading
-from transfermap.deep.pretrained import backbones
+from transfermap.deep.pretrained import provider
 from transfermap.deep.pretrained import text_features as embedding
 from transfermap.runs.model_file import load, save
 from transfermap.verdict.check.check import check
@@ -94,7 +94,7 @@ def test_a_text_is_cut_before_it_is_split_into_words(reader):
 def watched(seen):
     """The tiny net, which notes what it reads."""
     noted = {"read": lambda texts: (seen.extend(texts), read(texts))[1]}
-    backbones.provides(NAME, "text")(lambda weights=None: backbones.Backbone(**{**vars(tiny()), **noted}))
+    provider.provides(NAME, "text")(lambda weights=None: provider.Backbone(**{**vars(tiny()), **noted}))
 
 
 def test_missing_texts_are_one_place_and_the_source_may_have_them(reader):
@@ -115,7 +115,7 @@ def test_other_weights_are_refused(reader, tmp_path, monkeypatch):
     encoder, _ = encoded(NAME)
     save({"encoder": encoder}, tmp_path / "m.tmap")
     embedding._net.cache_clear()
-    backbones.provides(NAME, "text")(lambda weights=None: tiny(seed=1))
+    provider.provides(NAME, "text")(lambda weights=None: tiny(seed=1))
     with pytest.raises(ValueError, match="tiny-reader has other weights here"):
         load(tmp_path / "m.tmap")["encoder"].transform(reviews()[0])
 
@@ -124,7 +124,7 @@ def test_where_the_net_is_not_installed_one_sentence_says_so(reader, tmp_path):
     encoder, _ = encoded(NAME)
     save({"encoder": encoder}, tmp_path / "m.tmap")
     embedding._net.cache_clear()
-    backbones.provides(NAME, "text", "no_such_package", extra="reader")(tiny)
+    provider.provides(NAME, "text", "no_such_package", extra="reader")(tiny)
     loaded = load(tmp_path / "m.tmap")["encoder"]
     with pytest.raises(ValueError, match="tiny-reader needs no_such_package, not installed here; .*pip install reader"):
         loaded.transform(reviews()[0])

@@ -13,8 +13,8 @@ from small_images import folders, tiny
 
 from transfermap.data.images.image_files import find_images
 from transfermap.deep.pretrained import feature_cache as featurecache
-from transfermap.deep.pretrained.backbones import Backbone
 from transfermap.deep.pretrained.feature_cache import Shelf, cache_folder, features
+from transfermap.deep.pretrained.provider import Backbone
 
 torch = pytest.importorskip("torch")
 eyes = small_images.eyes

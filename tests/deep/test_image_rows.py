@@ -147,8 +147,8 @@ def test_from_folders_to_predictions_with_a_net_of_its_own(tmp_path, eyes, monke
     # in another process, from other copies of the images, the same comes out: weights, not pickles
     shutil.copytree(target, tmp_path / "copies")
     code = (
-        "import sys\nsys.path.insert(0, sys.argv[1])\nfrom transfermap.deep import backbones\n"
-        "from small_images import tiny\nbackbones.providers()\nbackbones.provides('tiny-eyes', 'images')(tiny)\n"
+        "import sys\nsys.path.insert(0, sys.argv[1])\nfrom transfermap.deep.pretrained import backbones, provider\n"
+        "from small_images import tiny\nbackbones.providers()\nprovider.provides('tiny-eyes', 'images')(tiny)\n"
         "from transfermap.cli.app import main\nsys.argv = sys.argv[2:]\nmain()"
     )
     at = str(small_images.__file__).rsplit("/", 1)[0]

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from transfermap.deep.nets.freezing import Surgery
-from transfermap.deep.pretrained.backbones import Backbone, digest_of
+from transfermap.deep.pretrained.provider import Backbone, digest_of
 from transfermap.deep.training.loop import Plan
 from transfermap.finetuning.finetune import finetune, forgotten, rows_of, start_of
 from transfermap.finetuning.frozen_rows import Rows

@@ -12,6 +12,7 @@ from transfermap.methods.multisource.sourcecombination import SourceCombination
 from transfermap.methods.multisource.sourcevote import SourceVote, ballots, vote, weighted_median
 from transfermap.methods.subspace.coral import CORAL
 from transfermap.methods.weighting.kmm import KMM
+from transfermap.split import Reads
 
 
 def stacked(task="classification", n=60, seed=0):
@@ -102,7 +103,7 @@ def test_one_source_is_the_adapted_estimator(voting, estimator):
 
 def test_a_method_that_needs_target_labels_is_refused_in_front():
     class Reader(DomainScaler):
-        target_labels = True
+        reads = Reads("both")
 
     X, y, d = stacked()
     with pytest.raises(ValueError, match="reads no target labels; Reader needs some"):

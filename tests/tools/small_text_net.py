@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from transfermap.deep.pretrained import backbones
+from transfermap.deep.pretrained import backbones, provider
 from transfermap.deep.pretrained import text_features as embedding
-from transfermap.deep.pretrained.backbones import Backbone, chain, digest_of
+from transfermap.deep.pretrained.provider import Backbone, chain, digest_of
 
 NAME, WIDTH = "tiny-reader", 8
 
@@ -49,9 +49,9 @@ def tiny(weights=None, seed: int = 0) -> Backbone:
 def reader(monkeypatch, tmp_path):
     """The tiny text net under its name, the only one there is, with a cache of its own."""
     backbones.providers()
-    others = {n: p for n, p in backbones._PROVIDERS.items() if p.kind != "text" or p.open}
-    monkeypatch.setattr(backbones, "_PROVIDERS", others)
-    backbones.provides(NAME, "text")(tiny)
+    others = {n: p for n, p in provider.PROVIDERS.items() if p.kind != "text" or p.open}
+    monkeypatch.setattr(provider, "PROVIDERS", others)
+    provider.provides(NAME, "text")(tiny)
     monkeypatch.setenv("TRANSFERMAP_CACHE", str(tmp_path / "cache"))
     embedding._net.cache_clear()
     yield NAME

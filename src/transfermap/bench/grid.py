@@ -18,11 +18,11 @@ import numpy as np
 from joblib import Parallel, delayed, parallel_config
 from threadpoolctl import threadpool_limits
 
+from transfermap._version import versions
 from transfermap.bench.contenders import Contender, predict, spell
 from transfermap.bench.datasets import Rows, load_task
 from transfermap.bench.measurements import FULL, Cell, drawn
 from transfermap.bench.records import Record, appending
-from transfermap.runs.model_file import versions
 
 
 class Outcome(NamedTuple):

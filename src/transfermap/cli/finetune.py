@@ -17,7 +17,7 @@ from transfermap.messages import Note, say
 if TYPE_CHECKING:
     import pandas as pd
 
-    from transfermap.deep.pretrained.backbones import Backbone
+    from transfermap.deep.pretrained.provider import Backbone
     from transfermap.tasks.items import Items
 
 models = typer.Typer(

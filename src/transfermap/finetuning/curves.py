@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from transfermap.deep.nets.freezing import Freeze
-from transfermap.deep.pretrained.backbones import Backbone
+from transfermap.deep.pretrained.provider import Backbone
 from transfermap.finetuning.finetune import Tuned, finetune, rows_of
 from transfermap.measure.scores import accuracy_interval
 

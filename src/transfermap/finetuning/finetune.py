@@ -18,9 +18,9 @@ from scipy.special import softmax
 from torch import nn
 
 from transfermap.deep.nets.freezing import Freeze, Surgery, moving_notes, trainable, with_head
-from transfermap.deep.pretrained.backbones import Backbone, digest_of, weights_in
 from transfermap.deep.pretrained.backbones import backbone as backbone_called
 from transfermap.deep.pretrained.image_nets import read_images
+from transfermap.deep.pretrained.provider import Backbone, digest_of, weights_in
 from transfermap.deep.training.loop import Plan
 from transfermap.finetuning.frozen_rows import Rows
 from transfermap.finetuning.recipes import LOW_RANK, check_recipe, whole

@@ -11,8 +11,8 @@ import pandas as pd
 import torch
 from scipy.special import softmax
 
-from transfermap.deep.pretrained.backbones import Backbone
 from transfermap.deep.pretrained.feature_cache import features
+from transfermap.deep.pretrained.provider import Backbone
 from transfermap.measure.transferability.frozen_scores import h_score, leep, nce, trans_rate
 from transfermap.measure.transferability.linear_evidence import log_me
 from transfermap.measure.transferability.probes import linear_probe, neighbour_accuracy

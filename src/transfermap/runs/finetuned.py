@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transfermap._version import __version__
+from transfermap._version import __version__, versions
 from transfermap.data.tables.frames import free_name
 from transfermap.measure.scores import accuracy_interval
 from transfermap.messages import Note
 from transfermap.runs.folder import RECORD, run_folder, settle
-from transfermap.runs.model_file import FORMAT, versions, whole_file
+from transfermap.runs.model_file import FORMAT, whole_file
 from transfermap.tasks.items import read_items
 
 KIND = "transfermap-finetune"

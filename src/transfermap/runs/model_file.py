@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 import secrets
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ from sklearn.base import BaseEstimator
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.tree._tree import Tree
 
-from transfermap._version import __version__
+from transfermap._version import __version__, versions
 from transfermap.card import find, keys
 
 FORMAT = 1
@@ -61,12 +59,6 @@ def allowed() -> list[str]:
     """The types that a model file may hold beside scikit-learn's and numpy's own."""
     methods = (find(key) for key in keys())
     return [*_OWN, *_INNER, *(f"{cls.__module__}.{cls.__qualname__}" for cls in methods)]
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python, this package and what it computes with."""
-    parts = ("numpy", "scipy", "scikit-learn", "pandas", "skops")
-    return {"transfermap": __version__, "python": platform.python_version()} | {p: version(p) for p in parts}
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transfermap._version import __version__
+from transfermap._version import __version__, versions
 from transfermap.data.encode.encoder import TableEncoder
 from transfermap.data.encode.text import AUTO
 from transfermap.data.images.image_files import FILE
@@ -33,7 +33,7 @@ from transfermap.report.console.terminal import frame
 from transfermap.report.pages.run_page import html_page
 from transfermap.report.plots.run_plots import evidence_plot, maps_plot, shares_plot, shift_plot
 from transfermap.runs.folder import PART, RECORD, leftovers, run_folder, settle
-from transfermap.runs.model_file import FORMAT, open_model, save, versions
+from transfermap.runs.model_file import FORMAT, open_model, save
 from transfermap.tasks.task import Task, with_files, without_features
 from transfermap.verdict.investigate import Found, investigate
 from transfermap.verdict.labels.verify import with_truth

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from transfermap._version import versions
 from transfermap.card import find
 from transfermap.data.images.image_files import FILE
 from transfermap.data.tables.files import digest
 from transfermap.messages import Note
-from transfermap.runs.model_file import versions
 from transfermap.runs.predict import rows_of
 from transfermap.runs.run import Run, load_run
 from transfermap.tasks.task import Sight, Task, stem

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from transfermap.data.images.image_files import read_image
-from transfermap.deep.pretrained.backbones import Backbone
+from transfermap.deep.pretrained.provider import Backbone
 from transfermap.studies.activation import Ascent, Seen, depths, invert, maximise, psnr, still, upto
 
 Array = np.ndarray[Any, np.dtype[Any]]

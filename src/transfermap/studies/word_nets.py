@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from transfermap.deep.pretrained.backbones import chain
+from transfermap.deep.pretrained.provider import chain
 from transfermap.deep.pretrained.text_modules import States
 
 LAYERS = ("embedding", "hidden", "output")

@@ -13,8 +13,9 @@ import pandas as pd
 from transfermap.data.images.image_files import CLASS, FILE, Images, PathText, find_images
 from transfermap.data.tables.files import digest, read_table
 from transfermap.data.tables.labels import TaskKind
-from transfermap.deep.pretrained.backbones import Backbone, at_hand, backbone, providers
+from transfermap.deep.pretrained.backbones import at_hand, backbone, providers
 from transfermap.deep.pretrained.feature_cache import Features, features
+from transfermap.deep.pretrained.provider import Backbone
 from transfermap.messages import Note
 from transfermap.tasks.task import Sight, Task, stem, stems
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transfermap.deep.lazy import torch
-from transfermap.deep.pretrained.backbones import Backbone
+from transfermap.deep.pretrained.provider import Backbone
 from transfermap.deep.training.engine import pick_device
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -11,7 +11,7 @@ import numpy as np
 
 from transfermap.data.images.image_files import read_image
 from transfermap.deep.lazy import nn, torch
-from transfermap.deep.pretrained.backbones import Backbone, chain, digest_of, provides, weights_in
+from transfermap.deep.pretrained.provider import Backbone, chain, digest_of, provides, weights_in
 
 # of ImageNet's images, in parts of 255 (Deng et al., CVPR 2009); what most of its nets were trained with
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from transfermap.deep.pretrained.backbones import backbone, chain
+from transfermap.deep.pretrained.backbones import backbone
 from transfermap.deep.pretrained.feature_cache import Shelf, cache_folder
+from transfermap.deep.pretrained.provider import chain
 
 Array = np.ndarray[Any, np.dtype[Any]]
 # bytes of decoded images that are kept, and images that are predicted at once

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from transfermap.deep.pretrained.backbones import Backbone, at_hand, backbone, providers
+from transfermap.deep.pretrained.backbones import at_hand, backbone, providers
 from transfermap.deep.pretrained.feature_cache import features
+from transfermap.deep.pretrained.provider import Backbone
 
 Array = np.ndarray[Any, np.dtype[Any]]
 # signs of a text that are handed to the net's tokenizer, which itself stops after 128 words: texts may be endless

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from transfermap.deep.lazy import torch
-from transfermap.deep.pretrained.backbones import Backbone, chain, digest_of, provides
+from transfermap.deep.pretrained.provider import Backbone, chain, digest_of, provides
 
 MOST_WORDS = 128
 
@@ -35,7 +35,7 @@ def from_transformers(name: str, weights: str | Path | None = None) -> Backbone:
 def _encoder(name: str, place: str | Path, weights: str | Path | None) -> Backbone:
     from transformers import AutoModel, AutoTokenizer
 
-    from transfermap.deep.pretrained.backbones import weights_in
+    from transfermap.deep.pretrained.provider import weights_in
     from transfermap.deep.pretrained.text_modules import Embedded, Layer, Pooled
 
     with _quiet():
