@@ -16,8 +16,8 @@ from scipy.linalg import cho_factor, cho_solve
 from transfermap.math.linalg import Array
 
 Solver = Callable[[Array], Array]
-_RIDGE = 1e-8
-_ASTRAY = 1e3
+_RIDGE = 1e-8  # of the mean diagonal: Gram matrices of near rows are singular to rounding, and Cholesky needs more
+_ASTRAY = 1e3  # times the least error so far
 
 
 class BoxSlab(NamedTuple):
@@ -46,6 +46,7 @@ def dense(K: Array) -> Quadratic:
     def solver(d: Array, r: float) -> Solver:
         M = K + r
         M.flat[:: len(M) + 1] += d
+        # M is this call's own copy: written over, so that only one n x n array is held
         factor = cho_factor(M, overwrite_a=True)
         return lambda v: cho_solve(factor, v)
 
@@ -57,6 +58,7 @@ def low_rank(Phi: Array, rest: Array | float = 0.0) -> Quadratic:
     ridge = _RIDGE * float((Phi**2).sum()) / len(Phi) + rest
 
     def solver(d: Array, r: float) -> Solver:
+        # r 11' is one more feature, sqrt(r) 1; by Woodbury's identity the system then has k + 1 unknowns, not n
         d, wide = d + ridge, np.column_stack([Phi, np.full(len(Phi), np.sqrt(r))])
         scaled = wide / d[:, None]
         factor = cho_factor(np.eye(wide.shape[1]) + wide.T @ scaled)
@@ -77,9 +79,11 @@ def minimize_quadratic(problem: Quadratic, c: Array, within: BoxSlab, tol: float
     n = len(c)
     b, best = np.ones(n), (np.ones(n), np.inf)
     slack = within.slack(b)
+    # equal products slack * force: as near the central path as a start can be
     force = np.abs(problem.times(b) - c).max() / slack
     for _ in range(max_iter):
         stationary = problem.times(b) - c + _pushed(force)
+        # n times, since the b sum to about n: so much can an error of the gradient add to the objective
         error = max(float(slack @ force), n * float(np.abs(stationary).max()))
         if error < best[1]:
             best = b, error
@@ -102,7 +106,9 @@ def _newton(problem: Quadratic, b: Array, slack: Array, force: Array, stationary
     _, d_slack, d_force = step(slack * force)
     size = min(_room(slack, d_slack), _room(force, d_force))
     ahead = (slack + size * d_slack) @ (force + size * d_force) / len(slack)
+    # Mehrotra's centring, sigma = (mu ahead / mu)^3 (Nocedal and Wright, algorithm 16.4), and his second-order term
     db, d_slack, d_force = step(slack * force + d_slack * d_force - (ahead / centre) ** 3 * centre)
+    # short of the boundary, where slack is 0 and the next system infinite
     size = 0.99 * min(_room(slack, d_slack), _room(force, d_force))
     # bounds - b would round to 0 before the end; following the slack's own change keeps it positive
     return b + size * db, slack + size * d_slack, force + size * d_force

@@ -32,6 +32,7 @@ def sharpness(scores: Array, codes: Array) -> float:
     spread = float(np.ptp(scores, axis=1).mean())
     if spread == 0:
         return 1.0
+    # without their unit, so that the bounds below suit the scores of any classifier
     scores = scores / spread
     hit = scores[np.arange(len(codes)), codes].mean()
     wanted = (1 - _ELSEWHERE) * hit + _ELSEWHERE * scores.mean()
@@ -40,8 +41,10 @@ def sharpness(scores: Array, codes: Array) -> float:
         return float((softmax(s * scores, axis=1) * scores).sum(axis=1).mean() - wanted)
 
     low, high = 1e-3, 1.0
+    # the scores speak against the labels: the best s would be 0 or below, and would turn the classes round
     if slope(low) >= 0:
         return low / spread
+    # the thousandth elsewhere puts the root at a finite s, but it can lie far out where single rows' scores nearly tie
     while slope(high) < 0 and high < 1e6:
         high *= 4
     return float(brentq(slope, low, high, xtol=1e-12, rtol=1e-12) if slope(high) > 0 else high) / spread

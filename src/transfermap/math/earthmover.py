@@ -11,9 +11,9 @@ _DENSE = 40_000  # pairs up to which the simplex takes all of them
 _NEAR = 10  # pairs a row, and a column, to begin with
 _WORST = 5  # pairs a row that join in a round
 _SLACK = 1e-10  # of the mean cost: a reduced cost above minus this is none
-_PIVOTS = 1_000_000_000
+_PIVOTS = 1_000_000_000  # POT's own limit of 100,000 ends the simplex early on long tables
 _PATIENCE = 200  # steps after which an entropic plan that is still far off starts again from the exact one
-_STUCK = 1e-3
+_STUCK = 1e-3  # an error below this is near enough to go on from as it is
 
 
 def exact_plan(cost: Cost, a: Array, b: Array, start: Array | None = None) -> tuple[sparse.csr_array, Array]:
@@ -46,10 +46,12 @@ def exact_plan(cost: Cost, a: Array, b: Array, start: Array | None = None) -> tu
     Transactions on Graphics 30(6), 2011. doi:10.1145/2070781.2024192
     """
     n, m = len(a), len(b)
+    # 1e-300: all costs may be 0
     slack = _SLACK * max(mean_cost(cost, a, b), 1e-300)
     if n * m <= _DENSE:
         return _simplex(cost, a, b, np.arange(n * m))[::2]
     g = _near_potentials(cost, a, b, start)
+    # the nearest pairs alone need not carry both marginals; with the staircase some plan always exists
     arcs = np.unique(np.concatenate([staircase(a, b), *_nearest(cost, g)]))
     while True:
         plan, f, g = _simplex(cost, a, b, arcs)
@@ -90,6 +92,7 @@ def staircase(a: Array, b: Array) -> Array:
 def _near_potentials(cost: Cost, a: Array, b: Array, start: Array | None) -> Array:
     """g (m,) of the entropic plan at a hundredth of the mean cost."""
     reg = max(mean_cost(cost, a, b) / 100, 1e-300)
+    # rough on purpose: it only ranks pairs, and a pair that was missed is found by the check of all
     return sinkhorn(cost, a, b, reg, tol=1e-3, max_iter=60, start=start).g
 
 
@@ -103,6 +106,7 @@ def _nearest(cost: Cost, g: Array) -> tuple[Array, Array]:
         j = np.argpartition(S, m - k, axis=1)[:, m - k :]
         rows.append((np.arange(block.start, block.stop)[:, None] * m + j).ravel())
         f[block] = -S.max(axis=1)
+        # reduced costs: without f a row far from everything would never be near to any column
         S += f[block, None]
         both = np.concatenate([best, S])
         index = np.concatenate([where, np.broadcast_to(np.arange(block.start, block.stop)[:, None], S.shape)])
@@ -127,8 +131,10 @@ def _violators(cost: Cost, f: Array, g: Array, slack: float) -> Array:
 
 def _simplex(cost: Cost, a: Array, b: Array, arcs: Array) -> tuple[sparse.csr_array, Array, Array]:
     """The best plan on some pairs, and its dual potentials."""
+    # importing POT takes a second, which only transport should pay (docs/decisions/0010)
     from ot.lp import emd  # type: ignore[import-untyped]
 
+    # all weights are > 0, so the simplex's duals are right; centring would shift f against g, which changes nothing
     params = {"numItermax": _PIVOTS, "log": True, "center_dual": False}
     i, j = np.divmod(arcs, len(b))
     C = _pair_costs(cost, i, j)
@@ -143,6 +149,7 @@ def _simplex(cost: Cost, a: Array, b: Array, arcs: Array) -> tuple[sparse.csr_ar
 
 def _pair_costs(cost: Cost, i: Array, j: Array) -> Array:
     C = np.empty(len(i))
+    # 8 MB of differences at a time. Differences, not products: near pairs must not cancel
     size = max(1, (1 << 20) // cost.Xs.shape[1])
     for start in range(0, len(i), size):
         part = slice(start, start + size)

@@ -14,7 +14,7 @@ from transfermap.math.linalg import Array, axes_for_share, principal_axes
 
 _SMALL = 1e-2  # radians; below it a series is more exact than the closed form
 _STILL = 1e-6  # radians; what turns less than this has no direction of its own, only rounding
-_MOST = 100
+_MOST = 100  # axes for which the disagreement is computed: one small SVD a domain each
 
 
 class Flow(NamedTuple):
@@ -35,8 +35,10 @@ def geodesic_flow(Ps: Array, Pt: Array) -> Flow:
     cosines = np.einsum("dk,dk->k", start, end)
     beside = end - Ps @ (Ps.T @ end)
     sines = np.linalg.norm(beside, axis=0)
+    # a cosine of 0 may come out as -1e-17, and principal angles end at pi / 2
     angles = np.arctan2(sines, np.maximum(cosines, 0))
     largest = np.argmax(np.abs(start), axis=0)
+    # an SVD's signs are anybody's choice; both ends turn together, so the path stays the same
     signs = np.where(start[largest, np.arange(start.shape[1])] < 0, -1, 1)
     return Flow(start * signs, beside / np.where(sines > 0, sines, 1) * signs, angles)
 
@@ -51,6 +53,7 @@ def kernel_moments(angles: Array) -> Array:
 
     Closed forms of the integrals over t in [0, 1], with their limits 1, 0, 0 at an angle of 0.
     """
+    # numpy's sinc(x) is sin(pi x) / (pi x), 1 at 0; the authors' GFK.m gives one half at an angle of 0 (docs/errors.md)
     turned = np.sinc(2 * angles / np.pi)
     series = angles**2 / 3 * (1 - angles**2 / 5 + 2 * angles**4 / 105)
     last = np.where(angles < _SMALL, series, (1 - turned) / 2)
@@ -71,6 +74,7 @@ def flow_factor(flow: Flow, moments: Array) -> Array:
     """
     first, cross, last = moments
     root = np.sqrt(first)
+    # a Schur complement, >= 0 up to rounding; first >= 1/2, so nothing is divided by 0
     rest = np.sqrt(np.maximum(last - cross**2 / first, 0))
     turns = flow.angles > _STILL
     return np.concatenate([flow.start * root + flow.ahead * (cross / root), (flow.ahead * rest)[:, turns]], axis=1)
@@ -82,10 +86,12 @@ def disagreement_size(Ps: Array, Pt: Array, Pp: Array) -> int | None:
     The smallest k <= d / 2 for which the mean sine of the largest angles between the k leading axes of the pooled rows
     ``Pp`` (d, r) and those of each domain is 1 to two digits.
     """
+    # two subspaces of more than d / 2 dimensions must share directions
     most = min(len(Pp) // 2, Ps.shape[1], Pt.shape[1], Pp.shape[1], _MOST)
     overlaps = [P[:, :most].T @ Pp[:, :most] for P in (Ps, Pt)]
     for k in range(1, most + 1):
         least = [np.linalg.svd(overlap[:k, :k], compute_uv=False)[-1] for overlap in overlaps]
+        # as in the authors' getGFKDim.m, round(100 D) = 100: in real data D nears 1 and does not reach it
         if np.mean(np.sqrt(np.maximum(1 - np.square(least), 0))) >= 0.995:
             return k
     return None

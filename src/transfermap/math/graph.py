@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from transfermap.math.linalg import Array
 
-_CELL, _TRIES = 5000, 2
+_CELL, _TRIES = 5000, 2  # rows a cell; near rows that one set of cuts has parted mostly meet in the other
 
 
 def similarity(Z: Array, k: int, seed: int) -> sparse.csr_array:
@@ -24,8 +24,10 @@ def similarity(Z: Array, k: int, seed: int) -> sparse.csr_array:
     near, far = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
     linked = sparse.csr_array((np.ones(len(near), dtype=bool), (near, far)), shape=(len(Z), len(Z)))
     a, b = (linked + linked.T).nonzero()
+    # no negative weights: degrees could be 0 or less, and the Laplacian would lose its sign
     W = sparse.csr_array((np.maximum(_products(Z, a, b), 0), (a, b)), shape=linked.shape)
     degree = W.sum(axis=1)
+    # a row that is like no other has degree 0
     scale = sparse.diags_array(1 / np.sqrt(np.where(degree > 0, degree, 1)))
     return (scale @ W @ scale).tocsr()
 
@@ -33,6 +35,7 @@ def similarity(Z: Array, k: int, seed: int) -> sparse.csr_array:
 def _near(Z: Array, cell: Array, k: int) -> tuple[Array, Array]:
     """Each row of the cell and its nearest others in it, as two (m * k,) arrays of row numbers."""
     k = min(k, len(cell) - 1)
+    # rows have length one, so the nearest have the largest cosine. Trees do not pay in many columns
     found = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(Z[cell]).kneighbors(return_distance=False)
     return cell.repeat(k), cell[found].ravel()
 
@@ -46,6 +49,7 @@ def _cells(Z: Array, rows: Array, rng: np.random.Generator) -> list[Array]:
 
 
 def _products(Z: Array, a: Array, b: Array) -> Array:
+    # (pairs, d) at once would be k times the table
     blocks = range(0, len(a), 100_000)
     parts = [np.einsum("md,md->m", Z[a[i : i + 100_000]], Z[b[i : i + 100_000]]) for i in blocks]
     return np.concatenate(parts)

@@ -109,6 +109,7 @@ def mmd2(Xs: ArrayLike, Xt: ArrayLike, gamma: float, unbiased: bool = False) -> 
     within = sum(_mean_within(X, gamma, unbiased) for X in (Xs, Xt))
     blocks = (rbf(Xs[start : start + _BLOCK], Xt, gamma) for start in range(0, len(Xs), _BLOCK))
     value = within - 2 * sum(float(K.sum()) for K in blocks) / (len(Xs) * len(Xt))
+    # a squared norm: below 0 by rounding alone
     return value if unbiased else max(value, 0.0)
 
 
@@ -118,6 +119,7 @@ def _mean_within(X: Array, gamma: float, unbiased: bool) -> float:
         # K is symmetric: what stands right of the diagonal block counts twice.
         K = rbf(X[start : start + _BLOCK], X[start:], gamma)
         total += 2 * float(K.sum()) - float(K[:, : len(K)].sum())
+    # the diagonal holds n ones
     return (total - n) / (n * (n - 1)) if unbiased else total / n**2
 
 

@@ -17,8 +17,8 @@ from transfermap.math.linalg import Array
 from transfermap.math.ratio import KernelRatio, draw_rows, log_coefficients, log_sum, stripes
 
 HeldOut = Literal["both", "target"]
-_ROUGH, _STEPS, _ROWS = 1e-5, 50, 2000
-_STEP = 0.995
+_ROUGH, _STEPS, _ROWS = 1e-5, 50, 2000  # while kernels are compared: gap, steps, and rows a side
+_STEP = 0.995  # of the way to the boundary, where the next system would be infinite
 
 
 def kliep_ratio(
@@ -63,6 +63,7 @@ def held_out_score(
     scores = []
     for k in range(int(fold_t.max()) + 1):
         level = log_mean_kernel(Ds[fold_s != k] if held_out == "both" else Ds, gamma)
+        # scores of kernels differ by far more than this gap
         b, _ = likeliest_mixture(-gamma * Dt[fold_t != k] - level, _ROUGH, _STEPS)
         logs_s, logs_t = (
             log_sum(-gamma * D[fold == k] + (log_coefficients(b) - level), axis=1)
@@ -83,6 +84,7 @@ def choose_gamma(
     s, t = draw_rows(Xs, _ROWS), draw_rows(Xt, _ROWS)
     count = min(folds, len(s), len(t))
     fold_s, fold_t = stripes(Xs[s], count), stripes(Xt[t], count)
+    # of equals the first, which is the widest kernel
     return max(gammas, key=lambda gamma: held_out_score(Ds[s], Dt[t], fold_s, fold_t, gamma, held_out))
 
 
@@ -109,6 +111,7 @@ def likeliest_mixture(L: Array, tol: float, max_iter: int) -> tuple[Array, float
     Koenker and Mizera, Convex Optimization, Shape Constraints, Compound Decisions, and Empirical Bayes Rules, JASA
     109(506), 2014. doi:10.1080/01621459.2013.869224
     """
+    # a factor of a whole row adds a constant to the objective: with 1 as its largest entry no row underflows to zeros
     A = np.exp(L - L.max(axis=1, keepdims=True))
     b, force = np.full(A.shape[1], 1 / A.shape[1]), np.ones(A.shape[1])
     for _ in range(max_iter):
@@ -117,6 +120,8 @@ def likeliest_mixture(L: Array, tol: float, max_iter: int) -> tuple[Array, float
             break
         b, force = _newton(scaled.T @ scaled / len(A), 1 - slope, b, force)
     *_, gap = _slopes(A, b)
+    # in each product b_l * force_l, driven to 0, the smaller factor is the one that vanishes;
+    # an interior point never reaches 0, so it is set, and kept if the bound allows it
     purged = np.where(b > force, b, 0)
     *_, rival = _slopes(A, purged)
     b, gap = (purged, rival) if rival <= max(gap, tol) else (b, gap)
@@ -144,6 +149,7 @@ def _newton(H: Array, gradient: Array, b: Array, force: Array) -> tuple[Array, A
 
     db, d_force = step(b * force)
     ahead = (b + _room(b, db) * db) @ (force + _room(force, d_force) * d_force) / len(b)
+    # Mehrotra's predictor-corrector step, as in boxslab.py
     db, d_force = step(b * force + db * d_force - (ahead / centre) ** 3 * centre)
     return b + _STEP * _room(b, db) * db, force + _STEP * _room(force, d_force) * d_force
 

@@ -16,7 +16,7 @@ from transfermap.math.linalg import Array
 from transfermap.math.ratio import KernelRatio, draw_rows, log_coefficients, log_mixture, squared_distances
 
 REGS = tuple(10.0 ** np.arange(-3, 1.5, 0.5))
-_PAIRS = 1000
+_PAIRS = 1000  # that are left out, one at a time: the error is a mean, which more pairs hardly change
 
 
 class LeastRatio(NamedTuple):
@@ -71,6 +71,7 @@ def least_ratio(
         return LeastRatio(ratio, reg, error)
 
     best = min(map(fitted, gammas), key=lambda found: found.error)
+    # made once for the winner: logarithms of a mixture cost more than the fit
     return best._replace(logs=log_mixture(Ds, best.ratio))
 
 
@@ -83,6 +84,7 @@ def kernel_sums(Ks: Array, Kt: Array, alpha: float) -> Sums:
 def coefficients(sums: Sums, reg: float, alpha: float) -> Array:
     """The coefficients a (m,), >= 0."""
     H = alpha / sums.n_target * sums.target + (1 - alpha) / sums.n_source * sums.source
+    # a ratio is never negative: as in Kanamori et al. it is cut off afterwards, so that the solution has a closed form
     return np.maximum(np.linalg.solve(H + reg * np.eye(len(H)), sums.first / sums.n_target), 0)
 
 
@@ -99,7 +101,9 @@ def leave_one_out(sums: Sums, Ps: Array, Pt: Array, regs: tuple[float, ...], alp
     Ps, Pt : ndarray of shape (n_pairs, m)
         The kernel values of the pairs' source and target rows.
     """
+    # means over what is left, n - 1 rows each; two peers leave a denominator out of this error (docs/errors.md)
     scale_s, scale_t = (1 - alpha) / (sums.n_source - 1), alpha / (sums.n_target - 1)
+    # one decomposition serves all penalties, which only add to the eigenvalues
     values, U = np.linalg.eigh(scale_s * sums.source + scale_t * sums.target)
     S, T = np.sqrt(scale_s) * (Ps @ U), np.sqrt(scale_t) * (Pt @ U)
     V = (sums.first - Pt) @ U / (sums.n_target - 1)
@@ -134,6 +138,7 @@ def relative_pearson(rs: Array, rt: Array, alpha: float = 0.0) -> float:
     >>> relative_pearson(np.ones(5), np.ones(7), alpha=0.1)
     0.0
     """
+    # each domain's mean over its own rows: two peers divide the source's sum by the target's count (docs/errors.md)
     squares = alpha * float((rt**2).mean()) + (1 - alpha) * float((rs**2).mean())
     return float(rt.mean()) - squares / 2 - 0.5
 

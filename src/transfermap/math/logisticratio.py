@@ -24,8 +24,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from transfermap.math.linalg import Array
 from transfermap.math.ratio import along, stripes
 
-_FOLDS = 5
-_WIDE = 2000
+_FOLDS = 5  # where leaving out pairs in closed form would cost too much
+_WIDE = 2000  # columns: up to there the Hessian takes 32 MB
 _SMALL = 20_000_000  # numbers of a sparse table that may be written out: 160 MB
 
 
@@ -58,11 +58,13 @@ def log_ratio(Xs: Any, Xt: Any, C: float = 1.0, folds: int | None = None, square
     X = sparse.vstack([Xs, Xt], format="csr") if thin else np.concatenate([Xs, Xt])
     side = np.repeat([0, 1], [Xs.shape[0], Xt.shape[0]])
     if folds is None and not thin and X.shape[1] * (1 + squares) <= _WIDE:
+        # scaling has seen the row too, but a mean and a deviation over all rows give nothing away of one
         odds = _pair_by_pair(_scaler(squares, thin).fit_transform(X), side, C, _partners(Xs, Xt))
     else:
         count = min(folds or _FOLDS, Xs.shape[0], Xt.shape[0])
         fold = np.concatenate([stripes(Xs, count), stripes(Xt, count)])
         odds = _fold_by_fold(X, side, fold, make_pipeline(_scaler(squares, thin), _rule(C)))
+    # the rule's odds count rows, densities do not: p_t / p_s = odds * n_s / n_t. One peer has it upside down
     return odds + np.log(Xs.shape[0] / Xt.shape[0])
 
 
@@ -71,10 +73,13 @@ def _pair_by_pair(X: Array, side: Array, C: float, partner: Array) -> Array:
     rule = _fitted(_rule(C), X, side)
     odds = rule.decision_function(X)
     p = expit(odds)
+    # scikit-learn's C multiplies the loss, not the penalty
     v, r = C * p * (1 - p), C * (p - side)
     X = np.column_stack([X, np.ones(len(X))])
     H = (X * v[:, None]).T @ X
+    # the penalty's share, which the intercept, last, has none of
     H.flat[: -1 : len(H) + 1] += 1
+    # with H^-1 = L^-T L^-1, products of these rows are the x_i'H^-1 x_j
     half = X @ np.linalg.inv(np.linalg.cholesky(H)).T
     i, j = slice(len(partner)), len(partner) + partner
     own, other = half[i], half[j]
@@ -112,8 +117,10 @@ def _rule(C: float) -> LogisticRegression:
 
 
 def _scaler(squares: bool, thin: bool) -> Pipeline:
+    # centring would fill a sparse table
     scale = StandardScaler(with_mean=not thin)
     wider = (scale, FunctionTransformer(_with_squares, accept_sparse=True)) if squares else ()
+    # squares of centred columns are not of variance one: scaled once more, or the penalty would bear on them unequally
     return make_pipeline(*wider, clone(scale))
 
 

@@ -15,8 +15,8 @@ from transfermap.math.kernels import median_bandwidth
 from transfermap.math.linalg import Array
 
 _BLOCK = 4096
-_MEDIAN_ROWS = 500
-_FACTORS = 2.0 ** np.arange(-3, 5)
+_MEDIAN_ROWS = 500  # a side, for the median of 500,000 distances
+_FACTORS = 2.0 ** np.arange(-3, 5)  # around the median rule, which knows how rows spread, not how the ratio does
 
 
 class KernelRatio(NamedTuple):
@@ -48,6 +48,7 @@ def log_kernel_ratio(X: Array, ratio: KernelRatio) -> Array:
 
 def log_mixture(D: Array, ratio: KernelRatio) -> Array:
     """The same at rows with squared distances ``D`` (n, m) to the centres."""
+    # coefficients of 0, mostly the majority, need no kernel
     kept = ratio.log_coef > -np.inf
     return np.minimum(log_sum(-ratio.gamma * D[:, kept] + ratio.log_coef[kept], axis=1), np.log(ratio.cap))
 
@@ -83,6 +84,7 @@ def draw_rows(X: Array, m: int, seed: int = 0) -> Array:
 
     What is drawn are ranks along a direction, so the same rows in another order give the same choice.
     """
+    # not ``seed`` itself, from which the direction is drawn: choice and direction must not depend on one another
     rng = np.random.default_rng([seed, 1])
     ranks = np.sort(rng.choice(X.shape[0], min(m, X.shape[0]), replace=False))
     return np.argsort(along(X, seed), kind="stable")[ranks]
@@ -111,6 +113,7 @@ def stripes(X: Array, count: int) -> Array:
     The folds then depend on what the rows hold, not on their order, and where both domains hold the same rows, equal
     rows fall into the same fold: none is learnt from and judged at once.
     """
+    # double argsort gives ranks; neighbours along the line go to different folds
     rank = np.argsort(np.argsort(along(X, 0), kind="stable"), kind="stable")
     return rank % count
 

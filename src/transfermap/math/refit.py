@@ -18,6 +18,7 @@ def fit_weighted(owner: str, estimator: Any, X: Array, y: Array, w: Array) -> An
     ValueError
         If the estimator would ignore weights; the sentence names ``owner``, the method that needs them.
     """
+    # asked of the signature: an estimator without it would raise late, or swallow the weights and be source-only
     if not has_fit_parameter(estimator, "sample_weight"):
         name = type(estimator).__name__
         raise ValueError(f"{owner} weighs rows, but {name}.fit takes no sample_weight; choose an estimator that does")

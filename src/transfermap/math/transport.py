@@ -76,8 +76,10 @@ def squared_distance_scale(Xs: Array, Xt: Array, which: str) -> float:
         values = np.concatenate([-S.ravel() for _, S in score_blocks(centred(Xs, Xt))])
         scale = float(np.median(values))
     else:
+        # a score is minus the cost where both potentials are 0
         scale = max(float(-S.min()) for _, S in score_blocks(centred(Xs, Xt)))
     spread = max(float(np.abs(X).max()) for X in (Xs, Xt)) ** 2
+    # equal rows leave the rounding of |x|^2 + |y|^2 - 2xy, not 0
     return scale if scale > 1e-14 * spread else 1.0
 
 
@@ -165,9 +167,11 @@ def sinkhorn(
     """
     room: Array = np.empty((len(a), len(b)), kernel_type(len(a), len(b), tol))
     g = np.zeros(len(b)) if start is None else start
+    # where the plan is still near a b', and a few steps are enough
     top = mean_cost(cost, a, b) / 10
     stages = 0 if start is not None or top <= reg else int(np.ceil(np.log(top / reg) / np.log(_STEP)))
     for stage in range(stages, 0, -1):
+        # only a start for the next stage: a rough plan gives it as well
         g = _stage(room, cost, a, b, g, reg * _STEP**stage, max(tol, 1e-2), stage_steps).g
     return _stage(room, cost, a, b, g, reg, tol, max_iter)
 
@@ -201,6 +205,7 @@ def _fill(K: Array, cost: Cost, b: Array, g: Array, reg: float) -> Array:
 
 def _thin(K: Array, b: Array) -> Any:
     """K itself, or where nearly all of it is 0 to any precision, the rest as a sparse array."""
+    # K times b is the mass: small targets count by what they receive, not by the kernel's entry
     least, size = (_NOTHING / b).astype(K.dtype), max(1, BLOCK // len(b))
     kept = 0
     for start in range(0, len(K), size):
@@ -223,11 +228,13 @@ def _scale(K: Any, a: Array, b: Array, tol: float, max_iter: int) -> tuple[Array
     v, steps, scaled = np.ones(len(b)), 0, 0
     p = _times(K, b)
     while True:
+        # rows exactly, then columns until the error is small: so the error is that of the columns alone
         u = 1 / p
         q, steps = v * _times(K.T, a * u), steps + 1
         error = float(b @ np.abs(q - 1))
         if error < tol or steps >= max_iter or np.abs(np.log(v)).max() > _DRIFT:
             return u, v, error, steps
+        # far from the solution Newton's quadratic model misleads, and plain scaling never does
         if scaled < _PLAIN or error > 0.1:
             v, scaled = v / q, scaled + 1
             p = _times(K, b * v)
@@ -255,10 +262,12 @@ def _newton_step(
     r = gradient / root
     r -= root * (root @ r) / (root @ root)  # a constant x changes nothing
     x, z, rr = np.zeros_like(r), r.copy(), float(r @ r)
+    # solved as exactly as the error is small, which keeps Newton's pace without exact solutions far off
     enough, side = min(0.01, error) * rr, outer / root
     for step in range(1, most + 1):  # noqa: B007
         Az = z - side * (K.T @ (inner * (K @ (side * z).astype(K.dtype))).astype(K.dtype))
         curvature = float(z @ Az)
+        # a semidefinite matrix whose kernel was rounded to float32
         if curvature <= 0:
             break
         x += rr / curvature * z
@@ -273,10 +282,12 @@ def _newton_step(
 def _climb(K: Any, a: Array, b: Array, v: Array, p: Array, toward: Array, slope: float) -> tuple[Array, Array]:
     """Go toward the maximum of the dual b'log v - a'log K(b v), half as far until it rises; the new v and K (b v)."""
     value, noise = b @ np.log(v) - a @ np.log(p), 10 * float(np.finfo(K.dtype).eps)
+    # no scaling may change by more than exp(5) at once: float32 ends at exp(88)
     far = min(1.0, _DRIFT / 2 / max(float(np.abs(toward).max()), 1e-300))
     while True:
         new = v * np.exp(far * toward)
         q = _times(K, b * new)
+        # Armijo's rule, less the rounding of the sums: at the top a strict rule would halve without end
         if far < 1e-6 or b @ np.log(new) - a @ np.log(q) >= value + 1e-4 * far * slope - noise:
             return new, q
         far /= 2
@@ -287,6 +298,7 @@ def plan_blocks(cost: Cost, a: Array, b: Array, found: Potentials, reg: float) -
     for block, S in score_blocks(cost, found.f, found.g, reg):
         P = np.exp(S, out=S)
         P *= b
+        # the iteration ended on one marginal, and to a tolerance: rows are made exact, as barycentres divide by them
         P *= (a[block] / P.sum(axis=1))[:, None]
         yield block, P
 

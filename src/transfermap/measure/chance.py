@@ -37,6 +37,7 @@ def auc(negative: ArrayLike, positive: ArrayLike) -> float:
     """
     low, high = np.asarray(negative, dtype=np.float64), np.asarray(positive, dtype=np.float64)
     n, m = len(low), len(high)
+    # Mann and Whitney's count from ranks: n log n instead of all n m pairs, and mean ranks let ties count half
     ranks = rankdata(np.concatenate([low, high]))
     return float((ranks[n:].sum() - m * (m + 1) / 2) / (n * m))
 
@@ -73,8 +74,10 @@ def auc_interval(value: float, n: int, m: int) -> tuple[float, float]:
     """The 95 % interval of a cross-fitted AUC, formed on the log-odds scale so that it stays in [0, 1]."""
     edge = 0.5 / min(n, m)
     a = min(max(value, edge), 1 - edge)
+    # the delta method: the log odds change by 1 / (a (1 - a)) as a does
     half = 1.96 * auc_error(value, n, m) / (a * (1 - a))
     low, high = expit(logit(a) - half), expit(logit(a) + half)
+    # an AUC of 0 or 1 lies outside of the interval about the held-in a
     return min(float(low), value), max(float(high), value)
 
 
@@ -117,6 +120,7 @@ def chi_square(first: ArrayLike, second: ArrayLike) -> ChiSquare:
     side = table.sum(axis=1)
     if side.min() == 0:
         return ChiSquare(0.0, 0, 1.0)
+    # Cochran's rule, on the smaller side: 5 expected there are this many in both
     table = _merged(table, 5 * side.sum() / side.min())
     expected = np.outer(side, table.sum(axis=0)) / side.sum()
     freedom = table.shape[1] - 1
@@ -132,6 +136,7 @@ def _merged(table: Array, least: float) -> Array:
     total = table.sum(axis=0)
     keep = int((total >= least).sum())
     rest = total[keep:].sum()
+    # what was merged may still be too small: the smallest of the kept columns, the last, joins it
     if 0 < rest < least and keep > 0:
         keep -= 1
         rest += total[keep]

@@ -75,6 +75,7 @@ def labels(y: ArrayLike, name: str, length: int | None = None) -> NDArray[np.gen
 def columns(y: ArrayLike, name: str, P: Array, of: str = "Ph") -> NDArray[np.intp]:
     """Labels as columns of the class probabilities ``P``: integers from 0 to C - 1, one a row."""
     line = labels(y, name, len(P))
+    # any other kind of label is made to fail the test of the range
     code = line.astype(np.intp) if line.dtype.kind in "iu" else np.array([-1])
     if code.min() < 0 or code.max() >= P.shape[1]:
         raise ValueError(f"expected {name} to hold columns of {of}, integers from 0 to {P.shape[1] - 1}")

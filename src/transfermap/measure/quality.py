@@ -95,11 +95,13 @@ def _accuracy(truth: NDArray[np.intp], guess: NDArray[np.intp]) -> float:
 def _balanced_accuracy(truth: NDArray[np.intp], guess: NDArray[np.intp]) -> float:
     total = np.bincount(truth)
     found = np.bincount(truth[truth == guess], minlength=len(total))
+    # classes that occur among the predictions only have no rows to be found
     return float((found[total > 0] / total[total > 0]).mean())
 
 
 def _r2(truth: Array, guess: Array) -> float:
     left = float(((truth - guess) ** 2).sum())
+    # not the variance: that of equal numbers whose mean is rounded is not 0
     if np.ptp(truth) == 0:
         return 1.0 if left == 0 else 0.0
     return 1 - left / float(((truth - truth.mean()) ** 2).sum())
@@ -113,6 +115,7 @@ def _two_labels(y: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[np.intp], N
     """Labels of any kind as numbers, the same number for the same label on both sides."""
     truth = labels(y, "y")
     guess = labels(predicted, "predicted", len(truth))
+    # as objects: joined as they are, numpy would turn 1 and "a" into "1" and "a", and 1 would equal "1"
     code = pd.factorize(np.concatenate([truth.astype(object), guess.astype(object)]))[0]
     return code[: len(truth)], code[len(truth) :]
 

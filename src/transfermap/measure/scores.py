@@ -65,6 +65,7 @@ def accuracy_interval(correct: int, total: int, level: float = 0.95) -> Interval
     centre = p + z**2 / (2 * total)
     half = z * np.sqrt(p * (1 - p) / total + z**2 / (4 * total**2))
     low, high = ((centre + side * half) / (1 + z**2 / total) for side in (-1, 1))
+    # the limits meet p at 0 and at 1, up to rounding
     return Interval(p, min(max(float(low), 0.0), p), max(min(float(high), 1.0), p))
 
 
@@ -93,6 +94,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     """
     v = vector(values, "values")
     mean, n = float(v.mean()), len(v)
+    # one value has no spread to judge by
     if n == 1:
         return Interval(mean, -np.inf, np.inf)
     half = float(t.ppf((1 + _checked(level)) / 2, n - 1) * v.std(ddof=1) / np.sqrt(n))
@@ -201,6 +203,7 @@ def mcnemar(y: ArrayLike, first: ArrayLike, second: ArrayLike) -> McNemar:
     """
     right = [np.equal(*checked(y, guess, "accuracy")[:2]) for guess in (first, second)]
     b, c = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    # exact, since rows that just one gets right are often too few for the chi-square form
     return McNemar(b, c, float(binomtest(b, b + c).pvalue) if b + c else 1.0)
 
 
@@ -213,10 +216,12 @@ def _checked(level: float) -> float:
 def _draws(n: int, draws: int, seed: int) -> Iterator[NDArray[np.intp]]:
     if draws < 1:
         raise ValueError(f"expected at least one draw, got {draws}")
+    # an expression, not a generator function, in which the check above would wait for the first draw
     rng = np.random.default_rng(seed)
     return (rng.integers(n, size=n) for _ in range(draws))
 
 
 def _middle(value: float, drawn: list[float], level: float) -> Interval:
+    # percentiles of draws need not hold the value itself, as with balanced accuracy, which is biased in small draws
     low, high = np.quantile(drawn, [(1 - _checked(level)) / 2, (1 + level) / 2])
     return Interval(value, min(float(low), value), max(float(high), value))

@@ -99,6 +99,7 @@ def class_distances(
 
 
 def _test(source: Array, target: Array, draws: int, most: int, seed: int) -> MMDTest:
+    # the unbiased estimate leaves i = j out, and divides by n - 1
     if min(len(source), len(target)) < 2:
         return MMDTest(np.nan, np.nan, np.nan)
     return mmd_test(source, target, draws=draws, most=most, seed=seed)

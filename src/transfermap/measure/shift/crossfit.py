@@ -43,9 +43,11 @@ def deal(X: Array, is_target: NDArray[np.int64], folds: int, most: int, seed: in
     """
     rng = np.random.default_rng(seed)
     fold = np.full(len(X), -1)
+    # side by side, or the larger table would crowd out the smaller one
     taken = np.concatenate([_sample(np.flatnonzero(is_target == side), most, rng) for side in (0, 1)])
     cell = _cells(X[taken])
     sides = _occupied(cell, is_target[taken])
+    # also where all rows of a side are equal, since a fold needs both sides
     if sides.min() < 2 or 2 * (cell.max() + 1) < len(taken):
         cell = np.arange(len(taken))
         sides = _occupied(cell, is_target[taken])
@@ -53,6 +55,7 @@ def deal(X: Array, is_target: NDArray[np.int64], folds: int, most: int, seed: in
     if count < 2:
         raise ValueError(f"expected at least two rows a side and two folds, got {sides.tolist()} and {folds}")
     share = np.bincount(cell, is_target[taken]) / np.bincount(cell)
+    # by the share of target rows, ties at random, then dealt in turn: each fold gets like numbers of both sides
     order = np.lexsort((rng.random(len(share)), share))
     turn = np.empty(len(order), dtype=np.int64)
     turn[order] = np.arange(len(order)) % count
@@ -88,6 +91,7 @@ def judge(X: Array, is_target: NDArray[np.int64], dealt: Folds, learn: Learn) ->
         own = np.flatnonzero(dealt.fold == k)
         scores[own] = rule(X[own])
         if len(spare):
+            # no rule has seen them, so all may judge
             scores[spare] += rule(X[spare]) / dealt.rules
     return scores
 
@@ -105,6 +109,7 @@ def linear(C: float) -> Learn:
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(X, is_target)
         prior = _prior(is_target)
+        # the side's sizes are no part of a ratio of densities
         return lambda rows: np.asarray(model.decision_function(rows), dtype=np.float64) - prior
 
     return learn

@@ -47,6 +47,7 @@ def coral_distance(Xs: ArrayLike, Xt: ArrayLike) -> float:
     9.0
     """
     (_, Cs), (_, Ct) = (moments(X) for X in pair(Xs, Xt))
+    # by 4 d^2, as printed: a mean over the entries, as some programs take, is four times as much
     return float(((Cs - Ct) ** 2).sum()) / (4 * len(Cs) ** 2)
 
 
@@ -89,8 +90,10 @@ def a_distance(found: DomainClassifier, level: float = 0.95) -> Interval:
     Newcombe, Statistics in Medicine 17 (1998) 873-890,
     doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I.
     """
+    # a level at which Wilson's intervals are wider by sqrt(2): cross-fitting doubles the variance
     wider = float(2 * norm.cdf(np.sqrt(2) * norm.ppf((1 + level) / 2)) - 1)
     sides = ((found.source, found.n_source), (1 - found.target, found.n_target))
+    # side by side, so that unequal tables do not make a guess look good
     wrong = [((scores > 0.5).mean() + (scores >= 0.5).mean()) / 2 for scores, _ in sides]
     limits = [accuracy_interval(round(e * n), n, wider) for e, (_, n) in zip(wrong, sides, strict=True)]
     better = math.hypot(*(i.value - i.low for i in limits))
@@ -166,6 +169,7 @@ def sliced_wasserstein(Xs: ArrayLike, Xt: ArrayLike, p: float = 2.0, directions:
     if not p >= 1 or directions < 1:
         raise ValueError(f"expected p >= 1 and at least one direction, got {p} and {directions}")
     source, target = pair(Xs, Xt, least=1)
+    # normal draws of length one are even over the sphere; uniform ones would crowd into its corners
     thetas = np.random.default_rng(seed).normal(size=(source.shape[1], directions))
     thetas /= np.linalg.norm(thetas, axis=0)
     return float(_moved(np.sort(source @ thetas, axis=0), np.sort(target @ thetas, axis=0), p).mean() ** (1 / p))
@@ -196,8 +200,10 @@ def wasserstein(Xs: ArrayLike, Xt: ArrayLike) -> float:
     >>> round(wasserstein([[0.0, 0.0], [5.0, 0.0]], [[5.0, 1.0], [0.0, 1.0]]), 9)
     1.0
     """
+    # equal rows as one heavier row: the plan has fewer pairs, and ties fewer ways to be broken
     (source, a, _), (target, b, _) = (distinct(X) for X in pair(Xs, Xt, least=1))
     plan = exact_plan(centred(source, target), a, b)[0].tocoo()
+    # made again from differences, which do not cancel as the solver's products may
     squared = ((source[plan.row] - target[plan.col]) ** 2).sum(axis=1)
     return float(np.sqrt(plan.data @ squared))
 
@@ -233,7 +239,9 @@ def gaussian_wasserstein(Xs: ArrayLike, Xt: ArrayLike) -> float:
     gap = source.mean(axis=0) - target.mean(axis=0)
     Rs, Rt = (_triangle((X - X.mean(axis=0)) / np.sqrt(len(X))) for X in (source, target))
     common = np.linalg.svd(Rs @ Rt.T, compute_uv=False).sum()
+    # the sums of squares are the traces of the covariances
     squared = gap @ gap + (Rs**2).sum() + (Rt**2).sum() - 2 * common
+    # rounding alone takes it below 0
     return float(np.sqrt(max(squared, 0.0)))
 
 

@@ -82,6 +82,7 @@ def domain_classifier(
     scores = judge(X, is_target, dealt, mixed(seed))
     source, target = scores[is_target == 0], scores[is_target == 1]
     took_part = dealt.fold >= 0
+    # the others' scores are means over all rules, less spread out than one rule's: ranks would mix two scales
     value = auc(source[took_part[is_target == 0]], target[took_part[is_target == 1]])
     low, high = auc_interval(value, dealt.source, dealt.target)
     return DomainClassifier(value, low, high, source, target, dealt.source, dealt.target)
@@ -147,11 +148,13 @@ def column_carry(
     if len(origin) != X.shape[1]:
         raise ValueError(f"expected origin to name {X.shape[1]} features, got {len(origin)}")
     taken = dealt.fold >= 0
+    # rows beyond ``most`` are left out here: what is returned holds no scores of single rows
     X, is_target, dealt = X[taken], is_target[taken], dealt._replace(fold=dealt.fold[taken])
     features: dict[str, list[int]] = {}
     for j, column in enumerate(origin):
         features.setdefault(column, []).append(j)
     carried = [_carried(column, X[:, js], is_target, dealt) for column, js in features.items()]
+    # not by |AUC - 1/2|: below one half is chance, since the rule was learnt to be above it
     return sorted(carried, key=lambda c: -c.auc)
 
 

@@ -68,9 +68,11 @@ def bbse(confusion: ArrayLike, predicted_share: ArrayLike) -> Array:
 
 
 def _solved(joint: Array, mu: Array) -> Array:
+    # as rows of the least-squares problem, so that one solver serves: 1e-6 here is 1e-12 in the squares
     pull = 1e-6 * np.linalg.norm(joint) * np.eye(len(joint))
     w: Array = nnls(np.vstack([joint, pull]), np.concatenate([mu, pull.sum(axis=1)]))[0]
     total = joint.sum(axis=0) @ w
+    # weights that are all 0 have no scale: no shift is what is known then
     return w / total if total > 0 else np.ones(len(mu))
 
 
@@ -124,6 +126,7 @@ def label_shift(
     predicted = np.bincount(_codes(predicted_target, names, "predicted_target"), minlength=len(names))
     source, target, w = _estimate(counts, predicted)
     low, high = _interval(counts, predicted, draws, np.random.default_rng(seed))
+    # predicted against predicted: true classes would differ from them by the classifier's errors alone
     held_out = counts.reshape(len(names), -1).sum(axis=1)
     return LabelShift(names.to_numpy(), source, target, low, high, w, chi_square(held_out, predicted).p_value)
 
@@ -146,6 +149,7 @@ def _estimate(counts: NDArray[np.int64], predicted: NDArray[np.int64]) -> tuple[
 def _interval(
     counts: NDArray[np.int64], predicted: NDArray[np.int64], draws: int, rng: np.random.Generator
 ) -> tuple[Array, Array]:
+    # both parts vary: the confusion is an estimate from the held-out rows, like the target's shares
     first = rng.multinomial(counts.sum(), counts / counts.sum(), size=draws)
     second = rng.multinomial(predicted.sum(), predicted / predicted.sum(), size=draws)
     drawn = [_estimate(a, b)[1] for a, b in zip(first, second, strict=True)]
@@ -192,6 +196,7 @@ def em_shares(Pt: ArrayLike, prior: ArrayLike, tolerance: float = 1e-8, most: in
     q = p
     for _ in range(most if len(likelihood) else 0):
         joint = likelihood * q
+        # the same probabilities throughout: a peer calibrates them, and then iterates on the raw ones (docs/errors.md)
         step = (joint / np.maximum(joint.sum(axis=1, keepdims=True), 1e-300)).mean(axis=0)
         step /= step.sum()
         moved, q = np.abs(step - q).max(), step

@@ -13,7 +13,7 @@ from transfermap.measure.inputs import pair
 
 Array = NDArray[np.float64]
 _BLOCK = 1000
-_AT_ONCE = 100
+_AT_ONCE = 100  # shuffles: their sums are one matrix product, in bounded memory
 
 
 class MMDTest(NamedTuple):
@@ -114,6 +114,7 @@ def mmd_test(
     gamma = _width(source, target, gamma)
     pool = np.concatenate([source, target])
     K = rbf(pool, pool, gamma)
+    # the unbiased estimate leaves i = j out
     np.fill_diagonal(K, 0)
     is_source = np.arange(len(pool)) < len(source)
     value = float(_statistics(K, is_source[:, None])[0])
@@ -159,6 +160,8 @@ def mmd_linear(Xs: ArrayLike, Xt: ArrayLike, gamma: float | None = None, seed: i
     source, target = pair(Xs, Xt, least=4)
     gamma = _width(source, target, gamma)
     rng, pairs = np.random.default_rng(seed), min(len(source), len(target)) // 2
+    # shuffled, as tables come sorted; disjoint, so that the terms are independent. Deep libraries pair row i with
+    # i + 1 all the way round, which uses every row twice
     x, y = (rng.permutation(X)[: 2 * pairs].reshape(2, pairs, -1) for X in (source, target))
 
     def kernel(a: Array, b: Array) -> Array:
@@ -166,6 +169,7 @@ def mmd_linear(Xs: ArrayLike, Xt: ArrayLike, gamma: float | None = None, seed: i
 
     h = kernel(x[0], x[1]) + kernel(y[0], y[1]) - kernel(x[0], y[1]) - kernel(x[1], y[0])
     value, error = float(h.mean()), float(h.std(ddof=1) / np.sqrt(pairs))
+    # all terms equal: the error is 0
     return LinearMMD(value, error, float(norm.sf(value / max(error, 1e-300))))
 
 
@@ -226,6 +230,7 @@ def mmd_random_features(
 
 def _width(source: Array, target: Array, gamma: float | None) -> float:
     if gamma is None:
+        # from the pool, which no shuffle changes, so that the permutation test keeps its level
         return 1 / (2 * median_bandwidth(np.concatenate([source, target])))
     if not 0 < gamma < np.inf:
         raise ValueError(f"expected gamma > 0, got {gamma}")
@@ -247,6 +252,7 @@ def _statistics(K: Array, sides: NDArray[np.bool_]) -> Array:
     n = Z[:, 0].sum()
     m = len(K) - n
     ss, any_s = np.einsum("ib,ib->b", Z, K @ Z), total @ Z
+    # the other two sums follow from one product: of its columns' sums, what is not within is across
     st, tt = any_s - ss, total.sum() - 2 * any_s + ss
     value: Array = ss / (n * (n - 1)) + tt / (m * (m - 1)) - 2 * st / (n * m)
     return value

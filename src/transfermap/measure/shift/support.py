@@ -74,6 +74,7 @@ class Support(BaseEstimator):
         self.n_features_in_ = X.shape[1]
         self.centre_ = X.mean(axis=0)
         self.spread_ = np.where(np.ptp(X, axis=0) > 0, X.std(axis=0), 1.0)
+        # mean and spread are those of all rows; only the search among neighbours is limited, as its cost is n * most
         chosen = np.random.default_rng(self.seed).permutation(len(X))[: self.most]
         self.reference_ = (X[chosen] - self.centre_) / self.spread_
         # One more neighbour, since every reference row finds itself first.
@@ -103,11 +104,13 @@ class Support(BaseEstimator):
 
     def far(self, X: ArrayLike) -> NDArray[np.bool_]:
         """Whether each row is further from what was seen than the threshold; (n,) array of bool."""
+        # strictly: a row at the threshold is as far as one that was seen
         found: NDArray[np.bool_] = self.distance(X) > self.threshold_
         return found
 
     def _neighbour(self, Z: Array, k: int) -> Array:
         """Distance of each row to its k-th nearest reference row, in blocks of rows, each pair on its own."""
         starts = range(0, len(Z), _CHUNK)
+        # cdist, not products of matrices, whose last digits depend on which rows stand in a block
         blocks = (cdist(Z[a : a + _CHUNK], self.reference_) for a in starts)
         return np.concatenate([np.partition(D, k - 1, axis=1)[:, k - 1] for D in blocks])

@@ -9,7 +9,7 @@ from transfermap.measure.inputs import pair, weights
 from transfermap.measure.shift.crossfit import deal, judge, linear
 
 Array = NDArray[np.float64]
-_STRENGTHS = (1.0, 0.1, 0.01, 0.001)
+_STRENGTHS = (1.0, 0.1, 0.01, 0.001)  # at the last, standardised columns hardly count, and weights are near 1
 
 
 def density_ratio(
@@ -72,6 +72,7 @@ def _best_log_ratio(X: Array, is_target: NDArray[np.int64], seed: int, folds: in
 
     def loss(scores: Array) -> float:
         """Log loss on rows not seen, both sides counting equally."""
+        # not by rows, or the larger table alone would choose the penalty
         return float(np.logaddexp(0, scores[judged[0]]).mean() + np.logaddexp(0, -scores[judged[1]]).mean())
 
     return min(tried, key=loss)
@@ -102,5 +103,6 @@ def effective_sample_size(w: ArrayLike) -> float:
     2.0
     """
     part = weights(w)
+    # squares of very large weights would overflow, of very small ones vanish
     part = part / part.max()
     return float(part.sum() ** 2 / (part**2).sum())

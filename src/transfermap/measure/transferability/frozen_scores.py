@@ -58,6 +58,7 @@ def h_score(F: ArrayLike, yt: ArrayLike, shrunk: bool = True) -> float:
     features, codes = _labelled(F, yt)
     centred = _centred(features)
     U, s, _ = np.linalg.svd(centred, full_matrices=False)
+    # numpy's own rule for the rank: a direction of rounding would explain some classes too
     kept = s > s[0] * max(features.shape) * np.finfo(np.float64).eps
     U, spread = U[:, kept], s[kept] ** 2 / len(features)
     between = (_class_means(U, codes) ** 2 * np.bincount(codes)[:, None]).sum(axis=0)
@@ -100,6 +101,7 @@ def nce(predicted: ArrayLike, yt: ArrayLike) -> float:
     z, y = pd.factorize(answer)[0], pd.factorize(truth)[0]
     joint = np.zeros((z.max() + 1, y.max() + 1))
     np.add.at(joint, (z, y), 1 / len(truth))
+    # H(Z) - H(Y, Z), which rounding may leave above 0; + 0.0 turns -0.0 into 0.0
     return float(min(entr(joint.sum(axis=1)).sum() - entr(joint).sum(), 0.0)) + 0.0
 
 
@@ -136,6 +138,7 @@ def leep(P: ArrayLike, yt: ArrayLike) -> float:
     np.add.at(joint, codes, answers)
     total = joint.sum(axis=0)
     given = np.divide(joint, total, out=np.zeros_like(joint), where=total > 0)
+    # the logarithm of each row's mean, as printed; a public program leaves it out
     return float(min(np.log((given[codes] * answers).sum(axis=1)).mean(), 0.0))
 
 
@@ -187,10 +190,12 @@ def trans_rate(F: ArrayLike, yt: ArrayLike, eps: float = 1e-4, by_class: bool = 
 
 def _centred(F: Array) -> Array:
     # The mean of a constant column is rounded: what is left of it would be noise, not spread.
+    # the mean of a constant column is rounded: what is left of it would be noise, not spread
     return np.where(np.ptp(F, axis=0) > 0, F - F.mean(axis=0), 0.0)
 
 
 def _rate(Z: Array, eps: float) -> float:
+    # det(I + ZZ') = det(I + Z'Z): the smaller of the two
     gram = Z @ Z.T if len(Z) < Z.shape[1] else Z.T @ Z
     return float(np.linalg.slogdet(np.eye(len(gram)) + gram / (len(Z) * eps))[1]) / 2
 

@@ -85,7 +85,9 @@ def pwcca(F: ArrayLike, G: ArrayLike) -> float:
         )
     Qf, Qg = _basis(first), _basis(second)
     U, rho, _ = np.linalg.svd(Qf.T @ Qg, full_matrices=False)
+    # by F alone, so it is not symmetric, as in the paper
     weight = np.abs((Qf @ U).T @ first).sum(axis=1)
+    # correlations of 1 may come out as 1 + 1e-16
     return float(weight @ np.minimum(rho, 1) / weight.sum()) if len(rho) else 0.0
 
 
@@ -100,6 +102,7 @@ def _both(F: ArrayLike, G: ArrayLike, least: int) -> tuple[Array, Array]:
 
 def _shared(F: Array, G: Array) -> float:
     """:math:`\\|F^\\top G\\|_F^2=\\sum_{ij}(FF^\\top)_{ij}(GG^\\top)_{ij}`, by whichever matrix is smaller."""
+    # d e against n^2 numbers
     if F.shape[1] * G.shape[1] <= len(F) ** 2:
         return float(((F.T @ G) ** 2).sum())
     return float(((F @ F.T) * (G @ G.T)).sum())
@@ -117,4 +120,5 @@ def _unbiased_hsic(F: Array, G: Array) -> float:
 def _basis(X: Array) -> Array:
     """Orthonormal directions of the columns' span."""
     U, s, _ = np.linalg.svd(X, full_matrices=False)
+    # directions of rounding would correlate with something
     return np.asarray(U[:, s > s[0] * max(X.shape) * np.finfo(np.float64).eps])

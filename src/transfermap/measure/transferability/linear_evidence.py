@@ -13,7 +13,7 @@ from transfermap.measure.inputs import labels, rows, vector
 
 Array = NDArray[np.float64]
 _FINEST = 1e-6  # smallest noise variance, as a share of the mean square of y
-_GRID = 81
+_GRID = 81  # steps of a factor 1.6 where all directions are of one length
 _SPAN = 1e8  # how far the penalty is sought beyond the largest and the smallest squared singular value
 
 
@@ -109,7 +109,7 @@ def log_evidence(F: ArrayLike, y: ArrayLike) -> Evidence:
     Examples
     --------
     >>> found = log_evidence([[1.0], [1.0]], [1.0, -1.0])  # the features say nothing: y is noise of variance 1
-    >>> round(found.value, 6), found.alpha, found.beta
+    >>> round(found.value, 6), found.alpha, round(found.beta, 9)
     (-1.418939, inf, 1.0)
     """
     features = rows(F, "F")
@@ -134,6 +134,8 @@ def _largest(seen: _Spectrum) -> Evidence:
     nothing = _evidence(seen, np.inf)
     if not len(seen.squares):
         return nothing
+    # a search over all of the range: the evidence may have more than one maximum, and the released fixed-point
+    # iteration is wrong for n < d, where it leaves out (d - k) log(alpha) / 2
     grid = np.linspace(np.log(seen.squares.min() / _SPAN), np.log(seen.squares.max() * _SPAN), _GRID)
     best = int(np.argmax([_evidence(seen, float(np.exp(x))).value for x in grid]))
     bounds = grid[max(best - 1, 0)], grid[min(best + 1, _GRID - 1)]
@@ -150,6 +152,7 @@ def _evidence(seen: _Spectrum, penalty: float) -> Evidence:
     growth = 1 + seen.squares / penalty
     Q = seen.rest + float((seen.parts**2 / growth).sum())
     total = seen.rest + float((seen.parts**2).sum())
+    # without a floor an exact fit has beta, and the evidence, without bound
     beta = seen.n / max(Q, _FINEST * total)
     log_p = (seen.n * np.log(beta / (2 * np.pi)) - np.log(growth).sum() - beta * Q) / 2
     return Evidence(float(log_p) / seen.n, penalty * beta, beta)

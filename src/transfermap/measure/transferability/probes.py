@@ -17,7 +17,7 @@ from transfermap.measure.inputs import labels, rows, vector
 from transfermap.measure.scores import Interval, accuracy_interval, bootstrap_interval
 
 Array = NDArray[np.float64]
-_PENALTIES = np.logspace(-3, 5, 9)
+_PENALTIES = np.logspace(-3, 5, 9)  # on standardised columns: from none to where all coefficients are near 0
 
 
 def neighbour_accuracy(F: ArrayLike, yt: ArrayLike, k: int = 5) -> Interval:
@@ -52,6 +52,7 @@ def neighbour_accuracy(F: ArrayLike, yt: ArrayLike, k: int = 5) -> Interval:
     codes, classes = pd.factorize(labels(yt, "yt", len(features)))
     if k < 1:
         raise ValueError(f"expected k >= 1, got {k}")
+    # asked without rows, it leaves each row itself out
     near = NearestNeighbors(n_neighbors=min(k, len(features) - 1)).fit(features).kneighbors(return_distance=False)
     votes = np.zeros((len(features), len(classes)))
     for rank, column in enumerate(near.T):
@@ -120,11 +121,13 @@ def held_out(estimator: Any, X: Array, y: NDArray[Any], folds: int, seed: int) -
         raise ValueError(f"expected at least two folds, got {folds}")
     codes = pd.factorize(y, sort=True)[0]
     fold = np.empty(len(y), dtype=np.int64)
+    # sorted by label, ties at random, dealt in turn: strata for classes and for numbers alike
     fold[np.lexsort((np.random.default_rng(seed).random(len(y)), codes))] = np.arange(len(y)) % folds
     predicted = y.copy()
     for k in np.unique(fold):
         test = fold == k
         train = y[~test]
+        # most classifiers refuse one class
         single = (train == train[0]).all()
         predicted[test] = train[0] if single else clone(estimator).fit(X[~test], train).predict(X[test])
     return predicted

@@ -119,6 +119,7 @@ def rank_sources(
 def _scored(
     name: Any, X: Array, y: NDArray[Any], predicted: NDArray[Any], Xt: Array, classes: Any, seed: int
 ) -> SourceScore:
+    # each source by itself: weights over all of them would mix how many rows a source has into how good it is
     w = density_ratio(X, Xt, seed=seed)
     quality = _explained(y, predicted, w) if classes is None else _balanced(y, predicted, w, classes)
     distance = proxy_a_distance(X, Xt, seed=seed)
@@ -150,13 +151,16 @@ def _balanced(y: NDArray[Any], predicted: NDArray[Any], w: Array, classes: NDArr
 def _share_found(hit: NDArray[np.bool_], w: Array) -> Interval:
     if not len(hit):
         return Interval(0.0, 0.0, 0.0)
+    # as many rows as the weighted ones are worth: Wilson's interval knows equal weights only
     share, n = float(w @ hit / w.sum()), max(round(effective_sample_size(w)), 1)
+    # the rounded count need not have the share itself
     wilson = accuracy_interval(round(share * n), n)
     return Interval(share, min(wilson.low, share), max(wilson.high, share))
 
 
 def _explained(y: NDArray[Any], predicted: NDArray[Any], w: Array) -> Interval:
     r"""Weighted :math:`R^2`, with the delta-method error of the weighted mean squared error."""
+    # nothing to explain, and nothing learnt
     if np.ptp(y) == 0:
         return Interval(0.0, 0.0, 0.0)
     spread = float(np.average((y - np.average(y, weights=w)) ** 2, weights=w))

@@ -84,10 +84,12 @@ def absent_classes(
         raise ValueError(
             f"expected recall and least in (0, 1] and alpha in (0, 1), got {_said(recall)}, {least} and {alpha}"
         )
+    # the smallest chance of a prediction that a present class can have
     theta = least * p * r
     count = np.bincount(P.argmax(axis=1), minlength=C)
     p_value = np.asarray(binom.cdf(count, n, theta))
     share = P.mean(axis=0)
+    # even no prediction at all would not be rare enough
     undecided = np.asarray(binom.cdf(0, n, theta)) > alpha / C
     return Absent(p_value <= alpha / C, undecided, count, share, share / share.max(), p_value)
 

@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 from transfermap.measure.inputs import columns, probabilities
 
 Array = NDArray[np.float64]
-_RANGE = (-3.0, 3.0)
+_RANGE = (-3.0, 3.0)  # of log T, in which sharpening and flattening are alike
 
 
 def temperature(Ph: ArrayLike, yh: ArrayLike) -> float:
@@ -72,6 +72,7 @@ def tempered(P: ArrayLike, T: float) -> Array:
     if not T > 0:
         raise ValueError(f"expected a positive temperature, got {T}")
     logs = np.log(np.maximum(probabilities(P, "P"), 1e-300)) / T
+    # a factor of a row drops out: with 1 as the largest, small temperatures do not underflow to 0 / 0
     logs -= logs.max(axis=1, keepdims=True)
     q = np.exp(logs)
     return np.asarray(q / q.sum(axis=1, keepdims=True))

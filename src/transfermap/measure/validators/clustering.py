@@ -17,7 +17,7 @@ from transfermap.measure.inputs import labels, rows
 
 Array = NDArray[np.float64]
 Groups = NDArray[np.intp]
-_ROUNDS = 300
+_ROUNDS = 300  # scikit-learn's limit; mostly a dozen are needed
 
 
 def class_ami(Zt: ArrayLike, predicted: ArrayLike, classes: int | None = None) -> float:
@@ -103,6 +103,7 @@ def class_silhouette(
     if len(Z) > most:
         kept = np.random.default_rng(seed).choice(len(Z), most, replace=False)
         Z, group = Z[kept], group[kept]
+    # scikit-learn refuses one group, and a group for every row
     return float(silhouette_score(Z, group)) if 1 < len(np.unique(group)) < len(Z) else -1.0
 
 
@@ -183,6 +184,7 @@ def k_means(Z: Array, centres: Array) -> Groups:
 
 def _means(Z: Array, group: Groups, otherwise: Array) -> Array:
     """Mean row of each group; the given one for a group without rows."""
+    # sums of groups as a sparse product, without a loop over groups
     member = csr_array((np.ones(len(Z)), (group, np.arange(len(Z)))), shape=(len(otherwise), len(Z)))
     size = np.bincount(group, minlength=len(otherwise))[:, None]
     return np.divide(member @ Z, size, out=otherwise.copy(), where=size > 0)
@@ -196,6 +198,7 @@ def _starts(Z: Array, code: Groups, k: int) -> Array:
     gap = np.min([((Z - centre) ** 2).sum(axis=1) for centre in centres[:present]], axis=0)
     for new in range(present, k):
         centres[new] = Z[gap.argmax()]
+        # farthest first: no draw, so the score has no seed
         gap = np.minimum(gap, ((Z - centres[new]) ** 2).sum(axis=1))
     return centres
 

@@ -61,6 +61,7 @@ def average_confidence(Ph: ArrayLike, yh: ArrayLike, Pt: ArrayLike) -> Estimate:
     0.7
     """
     H, _, T = _checked(Ph, yh, Pt)
+    # T from rows that the model was not fitted to: on its own it is always right, and T would be far too small
     sure = tempered(T, temperature(H, yh)).max(axis=1)
     return Estimate(float(sure.mean()), float(sure.std() / np.sqrt(len(sure))))
 
@@ -100,6 +101,7 @@ def difference_of_confidences(Ph: ArrayLike, yh: ArrayLike, Pt: ArrayLike) -> Es
     """
     H, right, T = _checked(Ph, yh, Pt)
     gap, sure = right - H.max(axis=1), T.max(axis=1)
+    # hit and confidence of a row go together, so their difference varies less than the two apart
     error = np.sqrt(gap.var() / len(gap) + sure.var() / len(sure))
     return Estimate(float(np.clip(gap.mean() + sure.mean(), 0, 1)), float(error))
 
@@ -149,6 +151,7 @@ def thresholded_confidence(Ph: ArrayLike, yh: ArrayLike, Pt: ArrayLike, score: S
     accuracy = float(right.mean())
     value = float(_passes(source, target, accuracy).mean())
     swing = (right - _passes(source, source, accuracy)).std() / np.sqrt(len(source))
+    # a derivative by differences, over the error itself: the share is a step function
     low, high = (_passes(source, target, min(max(accuracy + s, 0), 1)).mean() for s in (-swing, swing))
     return Estimate(value, float(np.sqrt(value * (1 - value) / len(target) + ((high - low) / 2) ** 2)))
 
@@ -156,6 +159,7 @@ def thresholded_confidence(Ph: ArrayLike, yh: ArrayLike, Pt: ArrayLike, score: S
 def _passes(source: Array, rows: Array, share: float) -> Array:
     """1 for rows above the threshold that ``share`` of the source passes, 0 below, and at it the part that is due."""
     wanted = share * len(source)
+    # - 1e-9: share * n of a whole number of rows may come out just above it, which would be one row too many
     threshold = np.sort(source)[::-1][max(int(np.ceil(wanted - 1e-9)) - 1, 0)]
     due = (wanted - (source > threshold).sum()) / (source == threshold).sum()
     return np.where(rows == threshold, due, rows > threshold)

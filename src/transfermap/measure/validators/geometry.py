@@ -84,6 +84,7 @@ def head_unevenness(W: ArrayLike) -> float:
         raise ValueError(f"expected no zero row in W, got {int((size == 0).sum())}")
     unit = weight / size
     above = np.triu_indices(len(unit), 1)
+    # parallel rows of length one may have a product of 1 + 1e-16
     angle = np.arccos(np.clip((unit @ unit.T)[above], -1, 1))
     return float(((angle - np.arccos(-1 / (len(unit) - 1))) ** 2).mean())
 
@@ -141,6 +142,7 @@ def transfer_score(
     P = probabilities(Pt)
     if len(P) != len(Z):
         raise ValueError(f"expected Pt to have as many rows as Zt, got {len(P)} and {len(Z)}")
+    # over all rows at once: the authors' program averages the information over batches, so it depends on their size
     clusters, information = hopkins(Z, share, seed), infomax(P, normalised=True)
     if W is None:
         return TransferScore(clusters + information, clusters, information, float("nan"))

@@ -47,6 +47,7 @@ def importance_weighted(values: ArrayLike, w: ArrayLike) -> Estimate:
     """
     v = vector(values, "values")
     part = weights(w, len(v))
+    # by the weights' sum, not by n: so the estimate stays among the values, and needs no scale of w
     part = part / part.sum()
     value = float(part @ v)
     return Estimate(value, float(np.sqrt(part**2 @ (v - value) ** 2)))
@@ -84,6 +85,7 @@ def dev(values: ArrayLike, w: ArrayLike) -> Estimate:
     part = weights(w, len(v))
     weighted = part * v
     spread = part.var()
+    # ptp, as equal weights may have a variance of rounding
     eta = -np.mean((weighted - weighted.mean()) * (part - part.mean())) / spread if np.ptp(part) > 0 else 0.0
     corrected = weighted + eta * (part - 1)
     return Estimate(float(corrected.mean()), float(corrected.std() / np.sqrt(len(v))))

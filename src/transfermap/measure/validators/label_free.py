@@ -2,8 +2,8 @@
 
 A predictor that gives every target row the same confident answer ("collapsed") wins :func:`entropy` and :func:`snd` and
 can win :func:`agreement` and :func:`soft_agreement`; it comes last in :func:`infomax`, :func:`corr_c` and
-:func:`diversity`, and low in :func:`bnm`. :func:`collapsed` finds it. Others lie in ``weighted``, ``reverse``,
-``clustering``, ``mixing``, ``geometry`` and ``expected`` beside this file.
+:func:`diversity`, and low in :func:`bnm`. :func:`collapsed` finds it. Others lie in ``importance_weighted``,
+``reverse``, ``clustering``, ``mixup``, ``geometry`` and ``expected_accuracy`` beside this file.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def infomax(Pt: ArrayLike, normalised: bool = False) -> float:
     1.0
     """
     P = probabilities(Pt)
+    # the mean over all rows: within batches the information depends on their size
     information = float(entr(P.mean(axis=0)).sum() - entr(P).sum(axis=1).mean())
+    # never negative but for rounding (Jensen)
     return max(information, 0.0) / (float(np.log(P.shape[1])) if normalised else 1.0)
 
 
@@ -146,10 +148,12 @@ def _neighbour_entropy(P: Array, start: int, stop: int, temperature: float) -> f
     """Sum over rows start ... stop of the entropy of their similarities to all other rows."""
     # 1 is the largest similarity: taking it out keeps exp below 1, and the smallest term above exp(-1/temperature).
     logits = (P[start:stop] @ P.T - 1) / temperature
+    # a row is no neighbour of itself; a peer sets the diagonal to -1 / tau, which leaves it a share
     logits[np.arange(stop - start), np.arange(start, stop)] = -np.inf
     logits -= logits.max(axis=1, keepdims=True)
     mass = np.exp(logits)
     total = mass.sum(axis=1)
+    # 0 * -inf on the diagonal would be nan
     mean_logit = (mass * np.where(mass > 0, logits, 0)).sum(axis=1) / total
     return float((np.log(total) - mean_logit).sum())
 

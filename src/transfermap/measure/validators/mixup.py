@@ -83,6 +83,7 @@ def _circle(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """A partner for each row, never itself, each row once."""
     order = rng.permutation(n)
     partner = np.empty(n, dtype=np.int64)
+    # one circle through a random order: a plain permutation would leave a row or so as its own partner
     partner[order] = np.roll(order, 1)
     return partner
 

@@ -67,6 +67,7 @@ def reverse_validation(
     if score not in ("accuracy", "balanced_accuracy"):
         raise ValueError(f"expected score to be accuracy, balanced_accuracy or r2, got {score!r}")
     truth, named = labels(ys, "ys", len(source)), labels(pseudo, "pseudo", len(target))
+    # a classifier refuses one class; a collapsed candidate is to score low, not to fail
     single = (named == named[0]).all()
     back = np.full(len(source), named[0]) if single else fit_predict(target, named, source)
     return (accuracy if score == "accuracy" else balanced_accuracy)(truth, back)
