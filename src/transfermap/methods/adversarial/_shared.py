@@ -39,6 +39,7 @@ def told_apart(
 
 def domain_loss(ds: Tensor, dt: Tensor, ws: Tensor | None = None, wt: Tensor | None = None) -> Tensor:
     """The loss of :func:`told_apart`; of several discriminators (C, n_s), (C, n_t) the mean."""
+    # -log sigmoid(d) and -log(1 - sigmoid(d)), exact also where the sigmoid rounds to 0 or 1
     loss_s, loss_t = F.softplus(-ds), F.softplus(dt)
     loss = (loss_s if ws is None else ws * loss_s).mean() + (loss_t if wt is None else wt * loss_t).mean()
     return loss / 2
@@ -53,6 +54,7 @@ def errors(ds: Tensor, dt: Tensor, ws: Tensor | None = None, wt: Tensor | None =
     for miss, w in ((ds <= 0, ws), (dt > 0, wt)):
         w = torch.ones_like(ds[..., :1]) if w is None else w
         total = w.expand(miss.shape).sum(-1)
+        # both branches of where are computed: no 0 / 0 in the one that is not taken
         wrong.append(torch.where(total > 0, (w * miss).sum(-1) / total.clamp(min=1e-30), 0.5))
     return (wrong[0] + wrong[1]) / 2
 
@@ -60,6 +62,7 @@ def errors(ds: Tensor, dt: Tensor, ws: Tensor | None = None, wt: Tensor | None =
 def sureness(p: Tensor) -> Tensor:
     """How sure of each row (n, C) a classifier is, ``1 + exp(-H)``, over its mean; no gradient through the mean."""
     w = 1 + torch.exp(-entropy(p))
+    # the mean only fixes the scale; through it a row's weight would rise by others becoming unsure
     return w / w.mean().detach()
 
 
@@ -71,6 +74,7 @@ def second_head(net: nn.ModuleDict) -> nn.Module:
     ValueError
         If it comes out equal to the first: nothing would ever part the two.
     """
+    # of the same shape, whatever the caller's net is; a copy that starts equal would get equal gradients for ever
     head = copy.deepcopy(net["head"])
     for layer in head.modules():
         begin: Any = getattr(layer, "reset_parameters", lambda: None)

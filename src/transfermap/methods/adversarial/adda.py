@@ -85,6 +85,7 @@ class ADDA(Objective):
     """
 
     stages: ClassVar[tuple[Stage, ...]] = (
+        # half each: the paper trains each stage to its end, a run here has one length
         Stage(0.5, (Turn("learn"),)),
         Stage(0.5, (Turn("tell", trains=("discriminator",)), Turn("fool", trains=("features",))), begin="part_ways"),
     )
@@ -94,6 +95,7 @@ class ADDA(Objective):
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
         from transfermap.deep.nets.modules import Frozen
 
+        # room for the source's features, made here so that checkpoints hold it; it is filled in part_ways
         return {"discriminator": discriminator(code_size(net), width=self.width), "frozen": Frozen(net["features"])}
 
     def part_ways(self, m: Engine) -> None:
@@ -106,11 +108,13 @@ class ADDA(Objective):
 
     def tell(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
         """Second stage: the discriminator on the source's features and the target's."""
+        # not detached: what a turn does not train gets no gradient
         ds, dt = self._logits(m, m.forward(s.x, features=m["frozen"]).f), self._logits(m, m.forward(t.x).f)
         return {"domain": told_apart(m, ds, dt)}
 
     def fool(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
         """Second stage: the target's features, so that the discriminator calls them source."""
+        # -log d, not log(1 - d) with its sign reversed: that one's gradient fades where the discriminator is sure
         return {"fool": self.weight * F.softplus(-self._logits(m, m.forward(t.x).f)).mean()}
 
     def _logits(self, m: Engine, f: Tensor) -> Tensor:

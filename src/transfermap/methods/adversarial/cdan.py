@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from transfermap.deep.training.engine import Engine
 
-LARGEST = 4096
+LARGEST = 4096  # products up to which all are taken: the paper's limit
 
 
 @method(
@@ -104,6 +104,7 @@ class CDAN(Objective):
         if k * outputs <= LARGEST:
             return {"discriminator": discriminator(k * outputs, width=self.width)}
         d = self.random_dim
+        # of variance one and never trained, so that their inner products are right in the mean
         maps = Memory(features=torch.randn(k, d), classes=torch.randn(outputs, d))
         return {"discriminator": discriminator(d, width=self.width), "maps": maps}
 
@@ -111,7 +112,9 @@ class CDAN(Objective):
         size, sizes = self.weight * ramp(progress, self.rate), [len(a.f), len(b.f)]
         f, z = (reverse(torch.cat(both), size) for both in ((a.f, b.f), (a.z, b.z)))
         p = z.softmax(1)
+        # as in the authors' program: otherwise predictions could hide the domain instead of the features
         d = m["discriminator"](joint(m, f, p.detach())).squeeze(1)
+        # each domain by itself, so that the surer one, mostly the source, does not get all of the weight
         weights = [sureness(rows) for rows in p.split_with_sizes(sizes)] if self.entropy else []
         return {"domain": told_apart(m, *d.split_with_sizes(sizes), *weights)}
 

@@ -106,11 +106,13 @@ class DAAN(Objective):
         from transfermap.deep.nets.modules import Discriminators, Memory
 
         first, *others = (discriminator(code_size(net), width=self.width) for _ in range(outputs + 1))
+        # one half: as long as nothing is known each discriminator guesses, and neither part counts more
         known = Memory(errors=torch.full((outputs + 1,), 0.5), omega=torch.tensor(0.5))
         return {"discriminator": first, "discriminators": Discriminators(others), "known": known}
 
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         size, sizes = self.weight * ramp(progress, self.rate), [len(a.f), len(b.f)]
+        # a copy: the reversed gradient reads it in the backward pass, when _measure has written over it
         omega = m["known"].omega.clone() if self.omega is None else self.omega
         f, p = torch.cat([a.f, b.f]), torch.cat([a.z, b.z]).softmax(1).T
         # each factor is reversed, not the C times larger product: its gradient is linear in either
@@ -118,12 +120,15 @@ class DAAN(Objective):
         d = m["discriminator"](reverse(f, size * (1 - omega))).squeeze(1).split_with_sizes(sizes)
         dc = m["discriminators"](of_class).split_with_sizes(sizes, 1)
         self._measure(m, d, dc, p.split_with_sizes(sizes, 1))
+        # domain_loss is the mean over classes, the objective has the sum
         return {"domain": told_apart(m, *d), "classes": len(p) * domain_loss(*dc)}
 
     def _measure(self, m: Engine, d: Halves, dc: Halves, w: Halves) -> None:
         """Take the batch's error rates into account."""
         known: Any = m["known"]
         with torch.no_grad():
+            # rates of errors, by which the A-distance is defined; the released program takes losses that it has
+            # scaled down before, with which the share stays near one half
             local = errors(*dc, *w)
             known.errors.lerp_(torch.cat([errors(*d)[None], local]), 1 - self.memory)
             known.omega.copy_(proportion(known.errors))
@@ -138,4 +143,5 @@ def proportion(rates: Tensor) -> Tensor:
     """
     A = (2 * (1 - 2 * rates)).clamp(min=0)
     whole, local = A[0], A[1:].mean()
+    # both branches are computed: no 0 / 0
     return torch.where(whole + local > 0, local / (whole + local).clamp(min=1e-30), 0.5)

@@ -89,5 +89,6 @@ class DANN(Objective):
         return {"discriminator": discriminator(code_size(net), width=self.width)}
 
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
+        # reversed before the discriminator, which itself minimises its loss in full: lambda scales what reaches f alone
         f = reverse(torch.cat([a.f, b.f]), self.weight * ramp(progress, self.rate))
         return {"domain": told_apart(m, *m["discriminator"](f).squeeze(1).split_with_sizes([len(a.f), len(b.f)]))}

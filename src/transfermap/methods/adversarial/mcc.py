@@ -89,6 +89,7 @@ def confusion(z: Tensor) -> Tensor:
     Q adds to 1. Q is taken in logarithms: so a class that no row is of has a value too, its limit, which is all
     confusion. A net that puts every row into one class is not held to be free of it.
     """
+    # of the softened predictions, without gradient, as in the paper: rows must not gain by becoming unsure
     v = sureness(z.softmax(1)).detach()
     Q = (z.log_softmax(1) + v.log()[:, None]).softmax(0)
     return 1 - (Q * z.softmax(1)).sum() / z.shape[1]

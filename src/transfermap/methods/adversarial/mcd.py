@@ -81,6 +81,7 @@ class MCD(Objective):
     @property
     def stages(self) -> tuple[Stage, ...]:  # type: ignore[override]
         """Three turns on every batch, the last several times."""
+        # the source's loss stays in the second turn: without it heads can part by being wrong about the source
         learn, part = Turn("learn"), Turn("part", trains=("head", "second"))
         return (Stage(1.0, (learn, part, Turn("meet", trains=("features",), repeat=self.repeat))),)
 
@@ -107,4 +108,5 @@ class MCD(Objective):
     def _apart(self, m: Engine, b: Outputs) -> Tensor:
         z = m["second"](b.f)
         m.note("disagreement", lambda: (z.argmax(1) != b.z.argmax(1)).float().mean())
+        # the paper's distance, l1 between probabilities, over rows and classes
         return (b.p - z.softmax(1)).abs().mean()

@@ -81,7 +81,7 @@ class MDD(Objective):
     doi:10.48550/arXiv.1904.05801.
     """
 
-    weight: float = param(default=0.1, low=0)
+    weight: float = param(default=0.1, low=0)  # where the authors' ramp ends, too
     margin: float = param(default=4.0, above=0)
     rate: float = param(default=10.0, above=0)
 
@@ -91,6 +91,7 @@ class MDD(Objective):
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         size = self.weight * ramp(progress, self.rate)
         zs, zt = (m["second"](reverse(view.f, size)) for view in (a, b))
+        # argmax: so no gradient of the second head's loss reaches the first
         ks, kt = a.z.argmax(1), b.z.argmax(1)
         m.note("disagreement", lambda: (zt.argmax(1) != kt).float().mean() - (zs.argmax(1) != ks).float().mean())
         return {"agree": self.margin * F.cross_entropy(zs, ks), "contradict": -log_others(zt, kt).mean()}

@@ -15,6 +15,8 @@ import numpy as np
 from transfermap.math.linalg import Array, row_space
 
 Together = Literal["mean", "sum"]
+# columns at most, which bounds the d^3 of each class; rows of a class a side, below which an error rate says
+# nothing; and what is said then
 _COLUMNS, _FEWEST, _UNKNOWN = 100, 5, 0.5
 
 
@@ -60,6 +62,8 @@ def a_distance(Zs: Array, Zt: Array) -> float:
     """
     side = np.repeat([1.0, -1.0], [len(Zs), len(Zt)])
     w = np.repeat([0.5 / len(Zs), 0.5 / len(Zt)], [len(Zs), len(Zt)])
+    # a ridge rule: what it says of a row without it has a closed form. The authors' programs take the error on the
+    # rows that were fitted, which is 0 in wide tables for each class, and mu then one half (docs/errors.md)
     wrong = side * _left_out(np.concatenate([Zs, Zt]), side, w) <= 0
     return max(0.0, 2 - 4 * float(w @ wrong))
 
@@ -76,6 +80,7 @@ def _left_out(Z: Array, y: Array, w: Array) -> Array:
     """Ridge predictions of ``y`` (n,) for each row by the rule that all others give; weights ``w`` (n,) sum to one."""
     centred = Z - w @ Z
     C = centred.T @ (centred * w[:, None])
+    # an n-th of the rows' mean squared length: small beside any direction that counts, and enough for the inverse
     penalty = np.trace(C) / len(Z)
     if penalty <= 0:
         return np.zeros(len(Z))
@@ -83,4 +88,5 @@ def _left_out(Z: Array, y: Array, w: Array) -> Array:
     own = w * (1 + np.einsum("nd,nd->n", centred, solved))  # how far a row draws its own prediction to itself
     mean = w @ y
     fitted = mean + solved @ (centred.T @ (w * (y - mean)))
+    # a row that alone fixes its own prediction says nothing about itself
     return (fitted - own * y) / np.maximum(1 - own, np.finfo(float).eps)

@@ -30,6 +30,7 @@ class Joint(NamedTuple):
 
 def balanced_factor(ys: Array, guess: Array, n_classes: int, mu: float) -> Array:
     """The factor of (1 - mu) C M_0 + mu sum_c M_c, (n, C + 1): the domains' means, and those of each class."""
+    # C times, as in the authors' program: mu = 1/2 is then JDA, and one class more does not drown the whole
     whole = domain_factor(len(ys), len(guess)) * np.sqrt((1 - mu) * n_classes)
     return np.concatenate([whole, np.sqrt(mu) * class_factor(ys, guess, n_classes)], axis=1)
 
@@ -44,9 +45,11 @@ def some_of_each(ys: Array, most: int = _NEIGHBOURS, seed: int = 0) -> Array:
     if len(ys) <= most:
         return np.arange(len(ys))
     order = np.random.default_rng(seed).permutation(len(ys))
+    # stable, so that within a class the drawn order stays
     order = order[np.argsort(ys[order], kind="stable")]
     counts = np.bincount(ys)
     rank = np.arange(len(ys)) - np.repeat(np.cumsum(counts) - counts, counts)
+    # rounded up: each class keeps a row
     return np.sort(order[rank < np.repeat(np.ceil(counts * most / len(ys)), counts)])
 
 
@@ -67,14 +70,18 @@ def joint_components(
     first one is that of the domains as a whole, or of the labels of the nearest source rows.
     """
     some = some_of_each(ys, seed=seed)
+    # the first guess is made where the domains are aligned as a whole: on the rows as they come it is mostly worse
     factor, guess = domain_factor(len(Xs), len(Xt)), None
     if start == "nearest":
         guess = ys[some][pairwise_distances_argmin(Xt, Xs[some])]
         factor = factors(guess)
     for rounds in range(1, max_iter + 1):
+        # made anew from the guess each round; programs that write the classes' columns over the domains' one
+        # go wrong from the third round on (docs/errors.md)
         projection = solve(factor=factor)
         Zs, Zt = (embed(half, space.landmarks, space.gamma, projection) for half in (Xs[some], Xt))
         previous, guess = guess, nearest_labels(Zs, ys[some], Zt)
+        # the same guess gives the same projection: nothing would change any more
         if previous is not None and np.array_equal(guess, previous):
             break
         if rounds < max_iter:

@@ -51,6 +51,7 @@ def feature_space(
     if kernel != "rbf":
         return linear_space(X, dual=kernel == "linear")
     if gamma is None:
+        # of both domains' rows, since one kernel has to see both
         gamma = 1 / (2 * median_bandwidth(X, seed))
     if len(X) <= max_exact:
         return kernel_space(X, gamma)
@@ -84,6 +85,7 @@ class Projection(Adapter):
 
     def _map_source(self, X: Array) -> Array:
         Z = embed(X, self.landmarks_, self.gamma_, self.projection_)
+        # new rows as those of fit: a survey's program leaves this out for them (docs/errors.md)
         return normalize(Z) if self.normalize else Z
 
     def _map_target(self, X: Array) -> Array:

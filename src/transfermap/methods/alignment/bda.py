@@ -111,7 +111,7 @@ class BDA(JointProjection):
     doi:10.1109/ICDM.2017.150
     """
 
-    mu: float = param(default=0.5, low=0, high=1)
+    mu: float = param(default=0.5, low=0, high=1)  # JDA; the paper's best values were found with target labels
 
     def _factors(self, Xs: Array, ys: Array, Xt: Array, n_classes: int) -> Factors:
         return partial(balanced_factor, ys, n_classes=n_classes, mu=self.mu)

@@ -120,6 +120,7 @@ class DDA(JointProjection):
     together: Together = param(default="mean", choices=("mean", "sum"))
 
     def _factors(self, Xs: Array, ys: Array, Xt: Array, n_classes: int) -> Factors:
+        # once for all rounds: only the guess changes, and neither the axes nor the distance as a whole depend on it
         Zs, Zt = compressed(Xs, Xt)
         whole = a_distance(Zs, Zt)
         self.mu_: list[float] = []

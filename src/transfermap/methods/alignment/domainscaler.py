@@ -97,6 +97,7 @@ class DomainScaler(Adapter):
         self.means_, self.spreads_ = (np.stack(part) for part in zip(*pairs, strict=True))
 
     def _map_rows(self, X: Array, domains: Array) -> Array:
+        # all negative numbers are the target
         numbers = np.maximum(domains, TARGET)
         unknown = np.setdiff1d(numbers, self.domains_)
         if len(unknown):
@@ -104,6 +105,7 @@ class DomainScaler(Adapter):
                 f"sample_domain holds the sources {unknown.tolist()}, expected those of fit: {self._sources()}"
             )
         row = np.searchsorted(self.domains_, numbers)
+        # the numbers are kept in float64 and rounded once, at the end
         return ((X - self.means_[row]) / self.spreads_[row]).astype(X.dtype, copy=False)
 
     def _map_target(self, X: Array) -> Array:

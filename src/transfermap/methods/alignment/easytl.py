@@ -24,11 +24,13 @@ def cheapest_assignment(D: Array) -> Array:
     """
     cheapest = D.argmin(axis=1)
     n, classes = D.shape
+    # the usual case: on the twelve SURF tasks no class is left empty, and nearest means have the authors' accuracies
     if n < classes or len(np.unique(cheapest)) == classes:
         return cheapest
     regret = D - D[np.arange(n), cheapest][:, None]
     # a class can lose at most C - 1 of its C best rows to others, so no optimum needs any further row
     best = np.unique(np.argpartition(regret, classes - 1, axis=0)[:classes])
+    # taking a row from a class may empty that one: so every class, not the empty ones alone, is given a row
     takers, taken = linear_sum_assignment(regret[best].T)
     cheapest[best[taken]] = takers
     return cheapest
@@ -130,6 +132,7 @@ class EasyTL(Learner):
             Zs = Zs @ A + b
         self.means_ = class_means(Zs, codes, len(self.classes_))
         self.guess_ = self.classes_[cheapest_assignment(cdist(rows.Xt, self.means_))]
+        # on the source's own rows, moved: a mean leans towards its rows, but one among many hardly moves it
         self.sharpness_ = sharpness(-cdist(Zs, self.means_, "sqeuclidean"), codes)
 
     def _scores(self, X: Array) -> Array:

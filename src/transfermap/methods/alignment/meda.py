@@ -22,7 +22,7 @@ from transfermap.methods.alignment._joint import balanced_factor, nearest_labels
 from transfermap.roles import Learner
 from transfermap.split import Split
 
-_CHUNK = 64
+_CHUNK = 64  # columns of the graph's product that are held at a time
 
 
 class System(NamedTuple):
@@ -42,8 +42,10 @@ class System(NamedTuple):
 def kernel_system(Z: Array, labelled: Array, S: Any, rho: float, ridge: float, gamma: float) -> System:
     """((A + rho L) K + ridge I) b = right-hand side: the exact form, n x n."""
     K = rbf(Z, Z, gamma)
+    # L = I - S
     left = (labelled + rho)[:, None] * K - rho * (S @ K)
     left[np.diag_indices(len(K))] += ridge
+    # not symmetric; the symmetric form with K on both sides would square the condition number
     factors = lu_factor(left, overwrite_a=True)
     return System(lambda b: lu_solve(factors, b), lambda b: b, K, Z, np.eye(len(Z)))
 
@@ -58,6 +60,7 @@ def feature_system(
     for start in range(0, F.shape[1], _CHUNK):
         part = F[:, start : start + _CHUNK]
         left[:, start : start + _CHUNK] = F.T @ ((labelled + rho)[:, None] * part - rho * (S @ part))
+    # rounding makes it unsymmetric
     factors = cho_factor((left + left.T) / 2 + ridge * np.eye(len(left)))
     return System(lambda b: cho_solve(factors, b), lambda b: F.T @ b, F, landmarks, basis)
 
@@ -71,6 +74,7 @@ def aligned(system: System, Y: Array, E: Array, weight: float) -> Array:
     if weight == 0:
         return plain
     seen = E.T @ system.rows
+    # only the weighted class columns E change from round to round: q x q, not n x n
     return plain - side @ np.linalg.solve(np.eye(E.shape[1]) / weight + seen @ side, seen @ plain)
 
 
@@ -220,6 +224,7 @@ class MEDA(Learner):
         some = some_of_each(codes, seed=self.random_state)
         guess = nearest_labels(Zs[some], codes[some], Zt)
         for rounds in range(1, self.max_iter + 1):  # noqa: B007
+            # on features before they are brought to length one, as in the authors' program
             self.mu_ = adaptive_factor(Us, codes, Ut, guess, Y.shape[1]) if self.mu is None else float(self.mu)
             b = aligned(system, Y, weighted_factor(codes, guess, Y.shape[1], self.mu_), self.mmd)
             f = system.rows @ b
@@ -232,6 +237,7 @@ class MEDA(Learner):
 
     def _flow(self, Xs: Array, Xt: Array) -> tuple[Array, Array]:
         ms, mt, flow = domain_flow(Xs, Xt, self.n_components)
+        # rows that were z-scored domain by domain, as in the authors' runs on SURF, have mean 0 already
         if not self.centre:
             ms = mt = np.zeros_like(ms)
         self.target_mean_, self.factor_ = mt, flow_factor(flow, kernel_moments(flow.angles))

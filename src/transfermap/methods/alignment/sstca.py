@@ -72,6 +72,7 @@ def roughness(space: Space, X: Array, anchors: Array, graph: Any) -> Array:
     a'FLF'a is then n / 2 times the mean of (z_i - z_j)^2 over pairs of neighbours, weighted.
     """
     degree = graph.sum(axis=1) / 2
+    # neighbours are one-sided: half of each link for either end makes the Laplacian symmetric
     np.add.at(degree, anchors, graph.sum(axis=0) / 2)
     at_anchors = embed(np.asarray(X[anchors], dtype=np.float64), space.landmarks, space.gamma, space.basis)
     total = np.zeros((at_anchors.shape[1],) * 2)
@@ -86,16 +87,19 @@ def dependence_on(space: Space, X: Array, Y: Array, gamma: float, centring: Cent
     """F H (gamma YY' + (1 - gamma) I) H F', (r, r), with Y (n_source, q) of the first rows of ``X``, zero elsewhere."""
     padded = np.zeros((len(X), Y.shape[1]))
     padded[: len(Y)] = Y if centring == "all" else Y - Y.mean(axis=0)
+    # H of the formula: Y is centred over all rows, those of the target being 0
     FHY = pull(space, X, padded - padded.mean(axis=0))
     return gamma * FHY @ FHY.T + (1 - gamma) * space.scatter
 
 
 def penalised(B: Array, E: Array, P: Array, k: int | None) -> Array:
     """Solutions (r, k) of ``B a = w (EE' + P) a``, best first, a'(EE' + P)a = 1; ``k`` None: as many as are of use."""
+    # in coordinates in which the penalty is the plain norm it is TCA's problem
     C = cholesky(P, lower=True)
     half = solve_triangular(C, B, lower=True)
     B, E = solve_triangular(C, half.T, lower=True), solve_triangular(C, E, lower=True)
     share, V = leading((B + B.T) / 2, E, 1.0, k or _MOST)
+    # 1: the penalty is the identity here
     V = V if k else worthwhile(share, V, E, 1.0)
     return solve_triangular(C, V, lower=True, trans="T")
 
@@ -222,6 +226,7 @@ class SSTCA(Projection):
         if self.locality > 0:
             anchors = np.random.default_rng(self.random_state).permutation(len(X))[:_ANCHORS]
             graph = neighbour_graph(X, anchors, self.n_neighbors)
+            # over n: so it is a mean over rows, as the other terms are, and means the same at any number
             P += self.locality / len(X) * roughness(space, X, anchors, graph)
         E = pull(space, X, unit_norm(domain_factor(len(Xs), len(Xt))))
         self._keep(space, scaled(space, penalised(B, E, P, self.n_components), len(X), self.scale))

@@ -21,7 +21,7 @@ from transfermap.methods.alignment._shared import Projection
 from transfermap.split import Reads
 
 Agree = Literal["majority", "all"]
-_TREES = 50
+_TREES = 50  # a vote needs no finer probabilities
 
 
 class Strata(NamedTuple):
@@ -33,9 +33,11 @@ class Strata(NamedTuple):
 
 def votes(Zs: Array, ys: Array, Zt: Array, seed: int) -> Array:
     """What the nearest source row, a linear support vector machine and a random forest say of the target, (3, n)."""
+    # a support vector machine refuses a single class
     if len(np.unique(ys)) == 1:
         return np.tile(ys[:1], (3, len(Zt)))
     forest = RandomForestClassifier(_TREES, random_state=seed, n_jobs=1)
+    # "auto": the side that is cheaper, 65 times as fast where columns outnumber rows
     machine = make_pipeline(StandardScaler(), LinearSVC(dual="auto", random_state=seed))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a vote need not be optimal
@@ -50,6 +52,7 @@ def stratified(ballots: Array, n_classes: int, agree: Agree = "majority") -> Str
         counts[np.arange(len(ballot)), ballot] += 1
     most = counts.max(axis=1)
     needed = len(ballots) if agree == "all" else len(ballots) // 2 + 1
+    # a tie is no majority: such rows are residuals
     return Strata(counts.argmax(axis=1), most >= needed)
 
 
@@ -198,6 +201,7 @@ class STL(Projection):
         """Components in which the source's classes and their candidates agree; all rows are, where none is."""
         taken = strata.agreed if strata.agreed.any() else np.ones(len(Xt), dtype=bool)
         self.n_candidates_.append(int(strata.agreed.sum()))
+        # anew each round, as other candidates are other rows of the kernel
         space = self._space(Xs, Xt[taken])
         factor = class_factor(ys, strata.label[taken], n_classes)
         self._keep(space, self._solver(space, Xs, Xt[taken])(factor=factor))

@@ -31,7 +31,7 @@ from transfermap.methods.alignment._shared import Kernel, Projection
 Norm = Literal["paper", "code"]
 _LEAST = 1e-8  # the length that a row of zeros is taken to have
 _MOST = 100  # components, where their number is not given
-_STEADY = 1e-6
+_STEADY = 1e-6  # of the longest row: what changes less than this does not change any more
 
 
 class Matched(NamedTuple):
@@ -66,9 +66,11 @@ def joint_matching(
         share, V = leading(space.scatter, E, reg, k or _MOST)
         V = V if k else worthwhile(share, V, E, reg)
         W = coefficients(space, dual, X, ease, V)
+        # row lengths with columns of length one: else they would depend on the solver's scale of an eigenvector
         size = np.maximum(np.linalg.norm(W, axis=0), np.finfo(float).tiny)
         before, lengths = lengths, np.linalg.norm(W[:n_source] / size, axis=1)
         settled = bool(np.abs(lengths - before).max() <= _STEADY * before.max())
+        # 1 / G of the formula
         ease[:n_source] = (2 if norm == "paper" else 1) * lengths + _LEAST
     return Matched(space, V, size, lengths, rounds)
 

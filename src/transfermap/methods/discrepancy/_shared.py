@@ -27,6 +27,7 @@ def names(layers: Layers) -> tuple[str, ...]:
         raise ValueError(f'layers must be names such as "features" or ("features.1", "head"); got {layers!r}')
     if not single:
         raise ValueError("layers must name at least one layer; got none")
+    # each once, in the order given: a layer named twice would count double
     return tuple(dict.fromkeys(name.strip() for name in single))
 
 

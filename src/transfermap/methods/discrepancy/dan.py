@@ -90,6 +90,7 @@ class DAN(Objective):
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         unbiased = self.estimate == "unbiased"
         return {
+            # one term a layer, so that the history shows which one resists
             f"mmd {name}": self.weight * mmd2(gram(x, y), len(x), unbiased)
             for name, (x, y) in zip(names(self.layers), pairs(a, b, self.layers), strict=True)
         }

@@ -78,7 +78,7 @@ class DDC(Objective):
     Tzeng et al., Deep Domain Confusion: Maximizing for Domain Invariance, 2014. doi:10.48550/arXiv.1412.3474
     """
 
-    weight: float = param(default=0.25, low=0)
+    weight: float = param(default=0.25, low=0)  # the paper's
     layers: Layers = param(default="features")
 
     def watched(self) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ class JAN(Objective):
     Long et al., Deep Transfer Learning with Joint Adaptation Networks, ICML 2017. doi:10.48550/arXiv.1605.06636
     """
 
-    weight: float = param(default=0.3, low=0)
+    weight: float = param(default=0.3, low=0)  # the paper's
     layers: Layers = param(default="features")
     estimate: str = param(default="unbiased", choices=("unbiased", "biased"))
     rate: float = param(default=10.0, above=0)
@@ -95,5 +95,6 @@ class JAN(Objective):
         return inner(self.layers)
 
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
+        # a.p, not a.z: logits have no bound, and the fixed width 1.68 suits probabilities only
         gap = joint_mmd2(pairs(a, b, self.layers), a.p, b.p, self.estimate == "unbiased")
         return {"joint mmd": self.weight * ramp(progress, self.rate) * gap}

@@ -86,13 +86,14 @@ class JANA(Objective):
     Long et al., Deep Transfer Learning with Joint Adaptation Networks, ICML 2017. doi:10.48550/arXiv.1605.06636
     """
 
-    weight: float = param(default=0.3, low=0)
+    weight: float = param(default=0.3, low=0)  # the paper's for JAN
     estimate: str = param(default="unbiased", choices=("unbiased", "biased"))
     rate: float = param(default=10.0, above=0)
 
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
         from transfermap.deep.nets.modules import same
 
+        # the identity: there it is JAN, so the start is no worse than that
         return {"code map": same(code_size(net)), "class map": same(outputs)}
 
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:

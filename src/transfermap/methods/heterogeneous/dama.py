@@ -34,9 +34,11 @@ def label_scatters(sides: list[Side], n_classes: int) -> tuple[Array, Array]:
     counts = np.sum([member.sum(axis=0) for member in own], axis=0)
     sums = np.concatenate([X.T @ member for X, member in zip(rows, own, strict=True)])
     degrees = [member @ counts for member in own]
+    # sum over pairs of w (x - x')(x - x')' = 2 (sum of degree x x' - sum of w x x'), class by class
     same = block_diag(*[(X.T * degree) @ X for X, degree in zip(rows, degrees, strict=True)]) - sums @ sums.T
     whole = counts.sum() * block_diag(*[X.T @ X for X in rows]) - np.outer(sums.sum(axis=1), sums.sum(axis=1))
     pairs_same = float(counts @ counts)
+    # pairs with other labels are all pairs less those with the same; there are none where there is one class
     return same / pairs_same, (whole - same) / max(float(counts.sum()) ** 2 - pairs_same, 1.0)
 
 
@@ -46,6 +48,7 @@ def neighbour_scatter(X: Array, n_neighbors: int, gamma: float | None) -> tuple[
     squares = graph.data**2
     typical = squares.mean() if gamma is None else 1 / gamma
     graph.data = np.exp(-squares / typical) if typical > 0 else np.ones_like(squares)
+    # neighbourhood is one-sided, a Laplacian is not
     graph = graph.maximum(graph.T)
     degree = np.asarray(graph.sum(axis=1)).ravel()
     return X.T @ (degree[:, None] * X - graph @ X), float(degree.sum())
@@ -66,6 +69,7 @@ def _some(X: Array, most: int, seed: int) -> Array:
 def ridge(near: Array, widths: list[int], reg: float) -> Array:
     """``reg`` times the mean diagonal entry of each domain's own block of ``near``, along the diagonal, (D, D)."""
     blocks = np.split(np.diagonal(near), np.cumsum(widths)[:-1])
+    # each domain by its own measure: other columns have other units
     size = [block.mean() for block in blocks]
     return np.diag(np.repeat([reg * s if s > 0 else 1.0 for s in size], widths))
 
@@ -76,6 +80,7 @@ def common_axes(near: Array, apart: Array, k: int) -> Array:
     They are the smallest solutions of ``near v = lambda apart v``, taken from the other end as ``apart`` is singular.
     """
     D = len(near)
+    # ``near`` has the ridge, so it is the one that can be divided by
     return eigh(apart, near, subset_by_index=[max(D - k, 0), D - 1])[1][:, ::-1]
 
 
@@ -245,9 +250,11 @@ class DAMA(Adapter):
         blocks = np.split(V, np.cumsum(widths)[:-1])
         maps = np.stack([axis @ block for axis, block in zip(axes, blocks, strict=True)])
         spread = np.concatenate([side.X @ P for side, P in zip(sides, maps, strict=True)]).var(axis=0).mean()
+        # the formula leaves the scale open; an estimator with a penalty does not
         return _oriented(maps) / np.sqrt(spread if spread > 0 else 1.0)
 
     def _map_rows(self, X: Array, domains: Array) -> Array:
+        # all negative numbers are the target
         numbers = np.maximum(domains, TARGET)
         unknown = np.setdiff1d(numbers, self.domains_)
         if len(unknown):

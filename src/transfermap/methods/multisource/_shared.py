@@ -73,6 +73,7 @@ def source_distances(rows: Split, sources: Array, most: int, seed: int) -> Array
     Xt = some_rows(rows.Xt, most, seed)
     gamma = 1 / (2 * median_bandwidth(Xt, seed))
     tables = (some_rows(rows.Xs[rows.source_domains == number], most, seed) for number in sources)
+    # unbiased: the biased one grows as 1 / n, so that small sources would look far
     return np.sqrt([max(mmd2(Xs, Xt, gamma, unbiased=True), 0.0) for Xs in tables])
 
 
@@ -85,6 +86,7 @@ def probabilities(models: list[Adapted], X: Array, classes: Array) -> Array:
     """Each model's class probabilities, (n_sources, n, n_classes); 0 for a class that its source lacks."""
     found = np.zeros((len(models), len(X), len(classes)))
     for P, model in zip(found, models, strict=True):
+        # a source may lack classes that others have
         P[:, np.searchsorted(classes, model.classes_)] = _own_probabilities(model, X)
     return found
 
@@ -103,4 +105,5 @@ def predictions(models: list[Adapted], X: Array) -> Array:
 
 def logarithm(P: Array) -> Array:
     """Scores of probabilities: their logarithm, held finite."""
+    # probabilities that are 0 must stay finite in a softmax
     return np.log(np.maximum(P, np.finfo(np.float64).tiny))

@@ -34,12 +34,14 @@ def source_judge(rows: Split, sources: Array, most: int, seed: int) -> Any:
         return None
     tables = [some_rows(rows.Xs[rows.source_domains == number], most, seed) for number in sources]
     number = np.repeat(np.arange(len(sources)), [len(table) for table in tables])
+    # balanced: odds of counts would call a large source dense everywhere
     rule = LogisticRegression(class_weight="balanced", max_iter=2000)
     return make_pipeline(StandardScaler(), rule).fit(np.concatenate(tables), number)
 
 
 def row_weights(share: Array, log_density: Array, eta: float) -> Array:
     """What each source counts at each row, (n, n_sources), of sum 1: proportional to share (density + eta)."""
+    # eta, as in the paper, keeps the mixture defined where all sources are thin
     smooth = np.logaddexp(log_density, np.log(eta)) if eta > 0 else log_density
     return softmax(logarithm(share) + smooth, axis=1)
 

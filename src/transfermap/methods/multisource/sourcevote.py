@@ -29,6 +29,7 @@ def vote(P: Array, w: Array, has: Array) -> Array:
     ``has`` (K, C) says which source has which class. A class that none has gets 0; rows have sum 1.
     """
     heard = w @ has
+    # by what was heard on a class: one that few sources know is not thereby less likely
     shares = np.einsum("k,knc->nc", w, P) / np.where(heard > 0, heard, 1)
     return shares / shares.sum(axis=1, keepdims=True)
 
@@ -42,6 +43,7 @@ def weighted_median(values: Array, w: Array) -> Array:
     """Of each column of ``values`` (K, n), weights ``w`` (K,) of sum 1: the least value that holds half of them."""
     order = np.argsort(values, axis=0, kind="stable")
     below = np.cumsum(w[order], axis=0)
+    # weights that add to one half on paper may come out just below it
     middle = np.argmax(below >= 0.5 - 1e-12, axis=0)
     return np.take_along_axis(np.take_along_axis(values, order, axis=0), middle[None], axis=0)[0]
 

@@ -104,8 +104,10 @@ class OSBP(Objective):
         return {"unknown": nn.Linear(code_size(net), 1)}
 
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
+        # before both outputs: they lower A, the features raise it
         f = reverse(b.f, self.domain_weight)
         _, source_known = log_unknown(a.z, m["unknown"](a.f))
+        # from the same reversed features, which m.forward's own logits have not passed
         new, known = log_unknown(m["head"](f), m["unknown"](f))
         m.note("share of unknown", (new > known).float().mean())
         return {

@@ -37,6 +37,7 @@ def target_shares(m: Engine, z: Tensor, temperature: float, memory: float) -> Te
     """
     share: Tensor = m["classes"].share
     with torch.no_grad():
+        # target rows alone: in a released program of SAN source rows count too, and all of their classes are present
         share.lerp_((z / temperature).softmax(1).mean(0), 1 - memory)
     for k, value in enumerate(share.unbind()):
         m.note(f"share of class {k}", value.clone())
@@ -57,6 +58,7 @@ def row_memory() -> Memory:
 
 def likeness(d: Any) -> Any:
     """How much rows look like target rows: 1 - D of a discriminator's logits ``d`` (n,), held inside [.05, .95]."""
+    # detached: the weigher must not learn to give the weights that please the opponent
     return torch.sigmoid(-d.detach()).clamp(SURE, 1 - SURE)
 
 
@@ -67,6 +69,7 @@ def row_weights(m: Engine, d: Tensor, memory: float) -> Tensor:
     """
     mean: Tensor = m["rows"].mean
     with torch.no_grad():
+        # over many batches: within one of a few dozen rows, weights would jump with the classes that it happens to hold
         mean.lerp_(likeness(d).mean(), 1 - memory)
     w: Tensor = likeness(d) / mean
     m.note("spread of weights", w.std(correction=0))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from transfermap.deep.training.engine import Engine
 
-LEARN, WEIGH = 0.5, 0.1
+LEARN, WEIGH = 0.5, 0.1  # shares of the run; a weigher that knows nothing yet would weigh all rows alike
 
 
 @method(
@@ -156,7 +156,9 @@ class IWAN(Objective):
     def adapt(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
         """The third: both discriminators, and the target's features against the second."""
         fs, b = _still(m, s.x), m.forward(t.x)
+        # the features work against the second discriminator only: the first is to keep telling
         weigher, v = self._weighed(m, fs, b.f.detach())
+        # from 0 when this stage begins
         risen = ramp((progress - LEARN - WEIGH) / (1 - LEARN - WEIGH), self.rate)
         d = m["discriminator"](torch.cat([fs, reverse(b.f, self.weight * self.domain_weight * risen)]))[:, 0]
         return {

@@ -116,6 +116,7 @@ class PADA(Objective):
 
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         share = target_shares(m, b.z, self.temperature, self.memory)
+        # by the largest, as printed; the release divides by the mean, and some rows count several times
         gamma = (share / share.max())[s.y]
         f = reverse(torch.cat([a.f, b.f]), self.weight * self.domain_weight * ramp(progress, self.rate))
         d = m["discriminator"](f)[:, 0]

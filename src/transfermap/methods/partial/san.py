@@ -117,6 +117,7 @@ class SAN(Objective):
         alike = 1 / a.z.shape[1]
         share = blend(target_shares(m, b.z, 1.0, self.memory), self.classwise, alike)
         f = reverse(torch.cat([a.f, b.f]), self.weight * self.domain_weight * ramp(progress, self.rate))
+        # weights, not something to learn: otherwise rows escape a discriminator by changing their class
         p = blend(torch.cat([a.p, b.p]).detach(), self.rowwise, alike)
         return {
             "domain": told_apart_by_class(m, m["discriminator"](f), p, share, len(a.f)),
@@ -132,4 +133,5 @@ def told_apart_by_class(m: Engine, d: Tensor, p: Tensor, share: Tensor, sources:
     right = ((p * d.sigmoid()).sum(1) > 0.5) == (source[:, 0] > 0.5)
     m.note("discriminator accuracy", (right[:sources].float().mean() + right[sources:].float().mean()) / 2)
     losses = F.binary_cross_entropy_with_logits(d, source, reduction="none")
+    # weights before the losses, as printed; multiplied into the features they would change what is told apart
     return (share * p * losses).sum(1).mean()

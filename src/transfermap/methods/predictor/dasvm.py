@@ -37,12 +37,14 @@ def class_scores(model: Any, X: Array) -> Array:
 
 def log_probabilities(model: Any, X: Array) -> Array:
     """Logarithms of class probabilities, (n, C), never below that of 1e-12."""
+    # a forest's probabilities are often exactly 0
     return np.log(np.maximum(model.predict_proba(X), 1e-12))
 
 
 def leads(F: Array, own: Array) -> Array:
     """How far each row's own class, of scores F (n, C), is ahead of the best other one; (n,), negative if behind."""
     rows, rest = np.arange(len(F)), F.copy()
+    # the best *other* class
     rest[rows, own] = -np.inf
     return F[rows, own] - rest.max(axis=1)
 
@@ -84,6 +86,7 @@ def view(model: Any, Xs: Array, truth: Array, kept: Array, Xt: Array, label: Arr
     gap = leads(F, guess)
     if kept.any():
         lead[kept] = leads(class_scores(model, Xs[kept]), truth[kept])
+    # estimators' decision values have no common unit, so the margin is where half of what they learnt from lies
     edge = float(np.median(np.concatenate([np.abs(lead[kept]), gap[label >= 0]]))) if margin is None else margin
     return Outputs(guess, gap, lead, edge)
 
@@ -92,6 +95,7 @@ def dropped(lead: Array, truth: Array, kept: Array, own: Array, counts: Array) -
     """Which source rows go: the farthest on their own side; the last of a class only if the target has ``own`` rows."""
     drop = foremost(lead, np.where(kept, truth, -1), counts)
     left = np.bincount(truth[kept & ~drop], minlength=len(counts))
+    # a class without rows could not be predicted any more
     return drop & (own + left > 0)[truth]
 
 
@@ -103,9 +107,11 @@ def cross(learn: Learn, Xs: Array, ys: Array, Xt: Array, rounds: int, margin: fl
     """
     classes, truth = np.unique(ys, return_inverse=True)
     counts = np.ceil(np.bincount(truth) / rounds).astype(int)
+    # as many of each class, rounded up: else the easy class would take over
     quota = np.full(len(classes), -(-len(Xt) // (len(classes) * rounds)))
     label, joined, kept = np.full(len(Xt), -1), np.zeros(len(Xt)), np.ones(len(ys), dtype=bool)
     model, turn = learn(Xs, ys, np.ones(len(ys))), 0
+    # the source is gone after ``rounds``; as many again for the labels to settle
     while turn < 2 * rounds:
         turn += 1
         seen = view(model, Xs, truth, kept, Xt, label, margin)
@@ -120,6 +126,7 @@ def cross(learn: Learn, Xs: Array, ys: Array, Xt: Array, rounds: int, margin: fl
         wt, ws = ramped(turn - joined[label >= 0], turn, rounds, start)
         w = np.concatenate([np.full(kept.sum(), ws), wt])
         y = np.concatenate([ys[kept], classes[label[label >= 0]]])
+        # of mean 1, so that the estimator's penalty keeps its meaning from round to round
         model = learn(np.concatenate([Xs[kept], Xt[label >= 0]]), y, w / w.mean())
         if not drop.any() and max(join.sum(), leave.sum()) <= SETTLED * len(Xt):
             break
@@ -159,6 +166,7 @@ def guard(
 
     guess = adapted.predict(Xt)
     back = reverse_validation(lambda Xa, ya, Xb: go(Xa, ya, Xb).predict(Xb), Xs, ys, Xt, guess)
+    # not a fixed accuracy: how well a way back can do depends on the pair of tables
     bar = reverse_validation(directly, Xs, ys, Xt, plain.predict(Xt))
     accepted = back >= bar - slack
     reason = "the way back succeeds" if accepted else "the way back does worse than source-only's"

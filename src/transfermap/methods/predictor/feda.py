@@ -11,7 +11,7 @@ from transfermap.roles import Adapter
 from transfermap.split import Reads, Split
 
 TARGET = -1
-_MOST_BYTES = 4e9
+_MOST_BYTES = 4e9  # refused at once, before the machine starts to swap
 
 
 def augmented(X: Array, row: Array, n_domains: int) -> Array:
@@ -20,6 +20,7 @@ def augmented(X: Array, row: Array, n_domains: int) -> Array:
     ``row`` (n,) says which of the ``n_domains`` domains each row is of. Sparse in, sparse out.
     """
     if sparse.issparse(X):
+        # products keep it sparse: a row of the other domains has no entries there
         blocks = [X, *(sparse.diags((row == k).astype(X.dtype)) @ X for k in range(n_domains))]
         return sparse.hstack(blocks, format="csr")
     n, d = X.shape
@@ -113,6 +114,7 @@ class FEDA(Adapter):
             )
 
     def _map_rows(self, X: Array, domains: Array) -> Array:
+        # all negative numbers are the target
         numbers = np.maximum(domains, TARGET)
         sources = self.domains_[:-1]
         unknown = np.setdiff1d(numbers, self.domains_)
@@ -120,6 +122,7 @@ class FEDA(Adapter):
             raise ValueError(
                 f"sample_domain holds the sources {unknown.tolist()}, expected those of fit: {sources.tolist()}"
             )
+        # the target's block comes last, -1 would sort first
         row = np.where(numbers == TARGET, len(sources), np.searchsorted(sources, numbers))
         return augmented(_with_ones(X) if self.own_intercept else X, row, len(self.domains_))
 

@@ -66,7 +66,9 @@ def choose_pivots(
     least : int
         A pivot is on in at least so many rows of each domain, and off in as many.
     """
+    # a column that is always on is as little to be predicted as one that never is
     thin = np.array([np.minimum(on, n - on) for on, n in zip(times, rows, strict=True)])
     common = (thin / np.array(rows)[:, None]).min(axis=0)
+    # stable, so that ties go by the column's place and not by the sorter
     order = np.argsort(-(common if rank is None else rank), kind="stable")
     return order[(thin.min(axis=0) >= least)[order]][:most]

@@ -15,7 +15,7 @@ Loss = Literal["squared", "huber"]
 LOSSES: tuple[Loss, ...] = ("squared", "huber")
 _DIRECT = 4000  # up to so many columns, or rows, the squared loss is solved by factoring; else by conjugate gradients
 _TOGETHER = 64  # rules learnt at a time
-_TOL, _ROUNDS, _INNER, _HALVINGS = 1e-3, 30, 100, 12
+_TOL, _ROUNDS, _INNER, _HALVINGS = 1e-3, 30, 100, 12  # directions need few digits
 
 
 def pivot_predictors(X: Any, on: Any, reg: float, loss: Loss) -> Array:
@@ -38,8 +38,10 @@ def pivot_predictors(X: Any, on: Any, reg: float, loss: Loss) -> Array:
     ndarray of shape (p, m)
     """
     rows, variance = _with_intercept(X)
+    # times the mean variance; nothing on the intercept, the last
     penalty = np.append(np.full(X.shape[1], reg * (variance or 1.0)), 0.0)
     solve = _newton_rules(rows, penalty) if loss == "huber" else _squared_rules(rows, penalty)
+    # in parts, as the signs of all pivots would be a dense n x m table
     W = np.empty((X.shape[1], on.shape[1]))
     for start in range(0, on.shape[1], _TOGETHER):
         part = slice(start, start + _TOGETHER)
@@ -82,6 +84,7 @@ def _dual_rules(X: Any, reg: float) -> Callable[[Array], Array]:
     """The same rules by way of the rows' products, (n, n): w = X'a, (K + n reg I) a = y, K and y centred."""
     n, X = X.shape[0], X[:, :-1]
     K = _dense(X @ X.T)
+    # centred on both sides: that is the intercept without a penalty
     K -= K.mean(axis=0)
     K -= K.mean(axis=1, keepdims=True)
     K[np.diag_indices(n)] += n * reg
@@ -90,6 +93,7 @@ def _dual_rules(X: Any, reg: float) -> Callable[[Array], Array]:
 
 
 def _newton_rules(X: Any, penalty: Array) -> Callable[[Array], Array]:
+    # a hair on the intercept too: beyond the hinge the loss is straight, and its curvature 0
     return lambda Y: _newton(X, Y, np.maximum(penalty, 1e-9))[:-1]
 
 
@@ -103,6 +107,7 @@ def _newton(X: Any, Y: Array, penalty: Array) -> Array:
         slope = X.T @ (Y * _huber_slope(margins)) / n + 2 * ridge * W
         if (np.linalg.norm(slope, axis=0) <= goal).all():
             break
+        # the loss is curved between -1 and 1 only; two digits do, as the step is checked
         step = conjugate_gradients(_curvature(X, np.abs(margins) < 1, ridge), -slope, 2 * diagonal, tol=1e-2)
         along = Y * (X @ step)
         share = _helpful_share(margins, along, W, step, ridge, (slope * step).sum(axis=0))
@@ -160,6 +165,7 @@ def conjugate_gradients(
 
 
 def _ratio(a: Array, b: Array) -> Array:
+    # a rule that is solved already has no direction left while the others go on
     return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
 
 

@@ -13,8 +13,8 @@ from transfermap.math.linalg import Array
 from transfermap.roles import Adapter
 
 _SMOOTH = 1e-6  # of the longest row: below it a row's length is taken for zero
-_ROUNDING = 1e-10
-_SHARE = 0.9
+_ROUNDING = 1e-10  # of the largest variance
+_SHARE = 0.9  # of the variance, where no number of components is asked for
 
 
 class Components(NamedTuple):
@@ -29,6 +29,7 @@ def pooled_scatter(Xs: Array, Xt: Array) -> tuple[Array, Array, Array]:
     n = len(Xs) + len(Xt)
     means = [X.mean(axis=0, dtype=np.float64) for X in (Xs, Xt)]
     mean = (len(Xs) * means[0] + len(Xt) * means[1]) / n
+    # domain by domain, without a copy of both tables
     scatter = (_gram(Xs - mean) + _gram(Xt - mean)) / n
     return mean, scatter, means[0] - means[1]
 
@@ -78,12 +79,14 @@ def row_sparse(S: Array, gap: Array, mu: float, k: int, max_iter: int, tol: floa
         return Components(np.zeros((len(S), 1)), [0.0])
     trade, objective = mu * np.outer(gap, gap), list[float]()
     A = _smallest(trade + np.eye(len(S)), S, k)
+    # fixed from here on, or the objective would change from round to round
     e = np.linalg.norm(A, axis=1).max() * _SMOOTH
     for _ in range(max_iter):
         smooth = np.hypot(np.linalg.norm(A, axis=1), e)
         objective.append(float(smooth.sum() + mu * ((gap @ A) ** 2).sum()))
         if len(objective) > 1 and objective[-2] - objective[-1] <= tol * abs(objective[-1]):
             break
+        # the parabola r^2 / (2 r_0) + r_0 / 2 touches r at r_0 from above
         A = _smallest(trade + np.diag(0.5 / smooth), S, k)
     return Components(A, objective)
 
@@ -93,6 +96,7 @@ def _smallest(cost: Array, S: Array, k: int) -> Array:
     # In units in which the cost's diagonal is one: after some rounds its entries lie many powers of ten apart.
     unit = 1 / np.sqrt(np.diag(cost))
     dear, worth = (unit[:, None] * M * unit for M in (cost, S))
+    # from the other end, as S may be singular and the cost is not
     gains, V = eigh(worth, dear, subset_by_index=[len(S) - k, len(S) - 1])
     A = (unit[:, None] * V / np.sqrt(gains))[:, ::-1]
     largest = np.argmax(np.abs(A), axis=0)
@@ -213,6 +217,7 @@ class L21Selection(Adapter):
         self.n_iter_, self.scores_ = len(self.objective_), np.linalg.norm(A, axis=1)
         self.kept_ = kept = longest_rows(self.scores_, self.n_features, self.threshold)
         if not kept.all():
+            # the dropped rows were small and not 0: without them the rest has to balance the means anew
             again = row_sparse(S[np.ix_(kept, kept)], gap[kept], self.mu, k, self.max_iter).A
             A = np.zeros((len(S), again.shape[1]))
             A[kept] = again

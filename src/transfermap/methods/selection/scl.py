@@ -16,13 +16,14 @@ from transfermap.methods.selection._predictors import LOSSES, Loss, pivot_predic
 from transfermap.roles import Adapter
 from transfermap.split import Reads, stacked
 
-_ROUNDING = 1e-8
-_OWN, _LOUDEST = 2.0, 2000
-_DIRECTIONS = 50
+_ROUNDING = 1e-8  # of the largest *squared* singular value
+_OWN, _LOUDEST = 2.0, 2000  # times as often here as there; columns that are compared at most, all with all
+_DIRECTIONS = 50  # as in the paper of 2007
 
 
 def leading_left(W: Array, h: int) -> tuple[Array, Array]:
     """The ``h`` leading left singular vectors U (p, at most h) of ``W``, orthonormal, and U'W (at most h, m)."""
+    # pivots are fewer than columns: m x m, not p x p
     squares, V = np.linalg.eigh(W.T @ W)
     squares, V = squares[::-1], V[:, ::-1]
     real = squares > max(squares.max(initial=0), 0) * _ROUNDING
@@ -30,6 +31,7 @@ def leading_left(W: Array, h: int) -> tuple[Array, Array]:
     U = np.linalg.qr(W @ V[:, real][:, :h])[0]
     largest = np.argmax(np.abs(U), axis=0) if len(U) else np.zeros(0, dtype=int)
     U = U * np.where(U[largest, np.arange(U.shape[1])] < 0, -1, 1)
+    # U, as printed; U times the singular values, as a library's transform returns it, would favour frequent columns
     return U, U.T @ W
 
 
@@ -66,6 +68,7 @@ def nearest_triples(theta: Array, pivots: Array, source: Array, target: Array) -
     cosine = T @ S.T
     best = cosine.argmax(axis=1)
     pivot = ((S[best] + T) @ P.T).argmax(axis=1)
+    # rounded, so that ties go by the column's place
     order = np.argsort(-cosine[np.arange(len(T)), best].round(12), kind="stable")
     return [(int(pivot[i]), int(source[best[i]]), int(target[i])) for i in order]
 
@@ -212,6 +215,7 @@ class SCL(Adapter):
         times = times_on(on[:n_s]), times_on(on[n_s:])
         rows = n_s, Xt.shape[0]
         rank = label_information(on[:n_s], np.asarray(ys)) if self.pivots == "information" else None
+        # columns must be left from which pivots are predicted
         most = min(self.n_pivots, X.shape[1] // 2)
         self.pivots_ = choose_pivots(times, rows, rank, most, self.min_count)
         self.shares_ = np.array([count / n for count, n in zip(times, rows, strict=True)])
@@ -219,6 +223,8 @@ class SCL(Adapter):
         self._size(X)
 
     def _span(self, X: Array, on: Array) -> None:
+        # all pivots are masked: a rule that sees its own pivot predicts it by itself, and W holds nothing else
+        # (two re-implementations: docs/errors.md)
         rest = np.setdiff1d(np.arange(X.shape[1]), self.pivots_)
         W = pivot_predictors(X[:, rest], on, self.reg, self.loss) if len(self.pivots_) else np.empty((len(rest), 0))
         if self.drop_negative:

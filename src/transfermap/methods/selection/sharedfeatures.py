@@ -19,7 +19,7 @@ from transfermap.roles import Adapter
 from transfermap.split import Reads
 
 _BLOCK = 2_000_000  # numbers held at once
-_BINS = 8
+_BINS = 8  # enough for a dependence that is not straight, and few enough for a hundred rows
 
 
 def _columns(X: Any) -> Iterator[Array]:
@@ -53,6 +53,7 @@ def _pairs(blocks: Iterator[tuple[Array, Array]]) -> Iterator[tuple[Array, Array
 def gap_p_values(gaps: Array, n_source: int, n_target: int) -> Array:
     """p-values of "both columns come from one distribution", (d,): Kolmogorov's limit with Stephens' correction."""
     root = np.sqrt(n_source * n_target / (n_source + n_target))
+    # Stephens' numbers make the limit serve from a handful of rows on
     return np.clip(kstwobign.sf((root + 0.12 + 0.11 / root) * gaps), 0, 1)
 
 
@@ -185,6 +186,7 @@ class SharedFeatures(Adapter):
         return self.kept_
 
     def _map_source(self, X: Array) -> Array:
+        # no copy where nothing is dropped
         return X if self.kept_.all() else X[:, self.kept_]
 
     def _map_target(self, X: Array) -> Array:

@@ -87,6 +87,7 @@ class BatchNorm(SourceFree):
         kept = [(layer.running_mean.clone(), layer.running_var.clone()) for layer in norms(m.modules)]
         take_statistics(m, rows)
         for layer, (mean, variance) in zip(norms(m.modules), kept, strict=True):
+            # ``mean`` is the source's: 1 - w is its share
             layer.running_mean.lerp_(mean, 1 - self.weight)
             layer.running_var.lerp_(variance, 1 - self.weight)
         return []

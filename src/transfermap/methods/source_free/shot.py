@@ -97,6 +97,7 @@ class SHOT(SourceFree):
 
     def loss(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
         """The source's, with smoothed labels."""
+        # at weight 0 it is source-only to the bit, so not even smoothing may differ
         if not self.weight:
             return super().loss(m, s, t, progress)
         assert s.y is not None
@@ -108,6 +109,7 @@ class SHOT(SourceFree):
 
         m.modules["names"] = Memory(of=torch.zeros(rows.rows, dtype=torch.int64, device=m.device))
         one = Stage(1 / self.epochs, (Turn("inform", trains=("features",)),), begin="name")
+        # the authors' optimiser and decay; the classifier stands still, as only "features" are trained
         noted = tune(self, m, rows, (one,) * self.epochs, optimizer="sgd", weight_decay=1e-3)
         del m.modules["names"]
         return noted
@@ -116,6 +118,7 @@ class SHOT(SourceFree):
         """Give every target row the name of a class."""
         seen = swept(m, m.target)
         m["names"].of.copy_(pseudo_labels(seen.f, seen.p))
+        # the sweep has put the net into evaluation
         m.modules.train()
 
     def inform(self, m: Engine, s: Batch | None, t: Batch, progress: float) -> Terms:
@@ -144,6 +147,7 @@ def pseudo_labels(f: Tensor, p: Tensor) -> Tensor:
     Twice: with centres that are means weighted by p, and with the means of the rows so named; classes that no row was
     given have no centre then.
     """
+    # nearness is by the angle, which the length of features does not change
     f = F.normalize(f, dim=1)
     named = _nearest(f, p)
     return _nearest(f, F.one_hot(named, p.shape[1]).to(f.dtype))
@@ -152,5 +156,6 @@ def pseudo_labels(f: Tensor, p: Tensor) -> Tensor:
 def _nearest(f: Tensor, shares: Tensor) -> Tensor:
     """The class of the centre at the least angle to each row; ``shares`` (n, C) say which rows make up a centre."""
     mass = shares.sum(0)
+    # sums do for means: only their direction counts
     angles = f @ F.normalize(shares.T @ f, dim=1).T
     return torch.where(mass > 0, angles, -torch.inf).argmax(1)

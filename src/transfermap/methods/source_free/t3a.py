@@ -83,6 +83,7 @@ class T3A(SourceFree):
     def adapt(self, m: Engine, rows: Stream) -> list[dict[str, float]]:
         """Put the templates in the place of the classifier's weights."""
         head = m["head"]
+        # exactly: its rows are what templates replace
         if type(head) is not nn.Linear:
             raise ValueError(f"T3A needs a head that is one linear layer; got {type(head).__name__}")
         seen = swept(m, rows)
@@ -90,6 +91,7 @@ class T3A(SourceFree):
             own = Outputs(head.weight, head(head.weight), {})
             head.weight.copy_(templates(own, seen, self.keep, self.weight))
             if head.bias is not None:
+                # offsets were learnt with the old weights' lengths, which templates do not have
                 head.bias.zero_()
         return []
 
@@ -116,6 +118,7 @@ def templates(own: Outputs, seen: Outputs, keep: int | None = None, weight: floa
         unsure = entropy(torch.cat([own.z[k : k + 1], seen.z[mine]]).softmax(1))
         counts = torch.full_like(unsure, weight)
         counts[0] = 1.0
+        # stable: of equal rows, and there are many where predictions are sure, always the same ones are kept
         best = unsure.argsort(stable=True)[:keep]
         made.append((counts[best, None] * F.normalize(f[best], dim=1)).sum(0))
     return F.normalize(torch.stack(made), dim=1)

@@ -97,6 +97,7 @@ class TENT(SourceFree):
         take_statistics(m, rows)
         layers = norms(m.modules)
         with only_moving(m.modules, [p for layer in layers for p in layer.parameters(recurse=False)]):
+            # Adam at a constant rate without decay, as in the paper: decay would pull the scales to 0
             stages = (Stage(1.0, (Turn("surer"),)),)
             noted = tune(self, m, rows, stages, optimizer="adam", schedule="constant", weight_decay=0.0)
         take_statistics(m, rows)
@@ -104,6 +105,7 @@ class TENT(SourceFree):
 
     def surer(self, m: Engine, s: Batch | None, t: Batch, progress: float) -> Terms:
         """The entropy of a batch that is normalised by its own statistics; nothing is dropped out."""
+        # no dropout: its noise would be taken for the net's own doubt
         m.modules.eval()
         for layer in norms(m.modules):
             layer.train()

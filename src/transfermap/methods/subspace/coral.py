@@ -77,6 +77,8 @@ class CORAL(Adapter):
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         A, b = coral_map(Xs, Xt, self.reg)
+        # found in float64, applied in the rows' own type. Rows are mapped, and any estimator is trained on them: the
+        # authors' program trains a machine on Xs A Xs', which is no kernel, as it is not symmetric (docs/errors.md)
         self.map_, self.shift_ = A.astype(Xs.dtype), b.astype(Xs.dtype)
 
     def _map_source(self, X: Array) -> Array:

@@ -93,6 +93,7 @@ class GFK(Adapter):
     centre: bool = param(default=True, choices=(True, False))
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
+        # in factors F with G = FF', not G itself: d x 2k in place of d x d, and no root of a singular matrix
         ms, mt, flow = domain_flow(Xs, Xt, self.n_components)
         if not self.centre:
             ms = mt = np.zeros_like(ms)

@@ -79,10 +79,13 @@ class SA(Adapter):
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         k = self.n_components
         (ms, Ps, shares_s), (mt, Pt, shares_t) = principal_axes(Xs, k), principal_axes(Xt, k)
+        # the same number for both, as M is square; of the two needs the larger
         k = k or max(axes_for_share(shares_s, 0.9), axes_for_share(shares_t, 0.9))
         k = min(k, Ps.shape[1], Pt.shape[1])
         Ps, Pt = Ps[:, :k], Pt[:, :k]
         self.source_mean_, self.target_mean_ = ms.astype(Xs.dtype), mt.astype(Xs.dtype)
+        # each domain about its own mean. As features, not as the similarity Xs A Xt' that the authors' program hands to
+        # a machine as if it were a kernel: it is not symmetric (docs/errors.md)
         self.source_map_, self.target_map_ = (Ps @ (Ps.T @ Pt)).astype(Xs.dtype), Pt.astype(Xs.dtype)
 
     def _map_source(self, X: Array) -> Array:

@@ -15,6 +15,7 @@ def distribution_map(Ps: Array, Pt: Array, spread_s: Array, spread_t: Array, ord
     """The map (d, k) of centred source rows: onto ``Ps`` (d, k), turned to ``Pt``, with the target's variances (k,)."""
     M = Ps.T @ Pt
     if order == "whiten":
+        # variances belong to axes: the source's are taken out before its axes are turned, the target's put in after
         return (Ps / np.sqrt(spread_s)) @ M * np.sqrt(spread_t)
     return Ps @ M * np.sqrt(spread_t / spread_s)
 
@@ -104,6 +105,7 @@ class SDA(Adapter):
         k = min(k, Ps.shape[1], Pt.shape[1])
         Ps, Pt = Ps[:, :k], Pt[:, :k]
         spreads = [((X - m) @ P).var(axis=0, ddof=1) for X, m, P in ((Xs, ms, Ps), (Xt, mt, Pt))]
+        # one for both domains, so that equal variances stay equal; an axis without variance would be divided by 0
         ridge = max(self.reg * np.mean(spreads), float(np.finfo(np.float64).tiny))
         source_map = distribution_map(Ps, Pt, spreads[0] + ridge, spreads[1] + ridge, self.order)
         self.source_mean_, self.target_mean_ = ms.astype(Xs.dtype), mt.astype(Xs.dtype)

@@ -96,8 +96,10 @@ class SGF(Adapter):
         ms, mt, flow = domain_flow(Xs, Xt, self.n_components)
         if not self.centre:
             ms = mt = np.zeros_like(ms)
+        # N subspaces side by side have the inner products of these 2k columns, so N never costs anything
         F = flow_factor(flow, sampled_moments(flow.angles, self.n_points))
         _, V, shares = principal_axes(np.concatenate([(Xs - ms) @ F, (Xt - mt) @ F]))
+        # at small angles the 2k columns are nearly dependent: what they add there is left out
         kept = self.n_kept or axes_for_share(shares, 1 - 1e-6)
         self.source_mean_, self.target_mean_ = ms.astype(Xs.dtype), mt.astype(Xs.dtype)
         self.map_ = (F @ V[:, :kept]).astype(Xs.dtype)

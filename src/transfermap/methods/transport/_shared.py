@@ -36,6 +36,7 @@ def clouds(Xs: Array, Xt: Array, codes: Array | None = None) -> Clouds:
     Xs, Xt = Xs.astype(np.float64, copy=False), Xt.astype(np.float64, copy=False)
     if codes is None:
         return Clouds(*distinct(Xs), *distinct(Xt), None)
+    # equal rows of two classes must stay two: each carries its own label
     rows, a, place = distinct(np.column_stack([Xs, codes]))
     return Clouds(rows[:, :-1], a, place, *distinct(Xt), rows[:, -1].astype(np.int64))
 
@@ -70,11 +71,13 @@ def exact_images(Xs: Array, Xt: Array) -> tuple[Clouds, Array]:
     """The different rows, and where the exact plan between them takes each source one, (n, d)."""
     both = clouds(Xs, Xt)
     plan, _ = exact_plan(centred(both.Xs, both.Xt), both.a, both.b)
+    # a row of the plan sums to a_i: divided by it, it is a mean
     return both, (plan @ both.Xt) / both.a[:, None]
 
 
 def displacements(both: Clouds, images: Array, dtype: np.dtype[np.floating]) -> tuple[Array, Array]:
     """Each different source row (n, d) and how far it goes (n, d), the mean over classes where it has several."""
+    # rows that come later have no class by which to choose
     rows, _, place = distinct(both.Xs)
     mass = np.bincount(place, both.a)
     shifts = np.column_stack([np.bincount(place, both.a * column) for column in (images - both.Xs).T]) / mass[:, None]
@@ -84,6 +87,7 @@ def displacements(both: Clouds, images: Array, dtype: np.dtype[np.floating]) -> 
 def moved(X: Array, rows: Array, shifts: Array) -> Array:
     """Each row of X (n, d) moved as the nearest of ``rows`` is."""
     X = X + X.dtype.type(0)  # -0.0 becomes 0.0, as in ``rows``
+    # by their bytes: rows of fit must find themselves also where another one is as near to rounding
     known = {row.tobytes(): i for i, row in enumerate(rows.astype(X.dtype, copy=False))}
     nearest = np.array([known.get(row.tobytes(), -1) for row in X], dtype=np.int64)
     new = nearest < 0
@@ -105,5 +109,6 @@ def batches(n: int, m: int, size: int, rng: np.random.Generator) -> list[tuple[A
 def _dealt(n: int, parts: int, wanted: int, rng: np.random.Generator) -> list[Array]:
     dealt: list[Array] = []
     while len(dealt) < wanted:
+        # of nearly equal size: a last batch of three rows would look like no domain
         dealt += np.array_split(rng.permutation(n), parts)
     return [np.sort(part) for part in dealt[:wanted]]

@@ -32,8 +32,10 @@ def class_plan(
     """
     rough = min(1e3 * tol, max(tol, 1e-3))  # prices need no plan that is right to the last digit
     found = entropic_plan(cost, a, b, reg, rough, max_iter)
+    # the first round has no prices: entropic transport
     shares, done = class_shares(cost, a, b, found, reg, cost.codes), 1
     while done < rounds:
+        # the slope of sqrt at the last shares; a concave penalty never lies above its tangent, so no round loses
         cost, before, done = cost._replace(table=class_reg / (2 * np.sqrt(shares + _ABSENT))), shares, done + 1
         found = entropic_plan(cost, a, b, reg, rough, max_iter, found.g)
         shares = class_shares(cost, a, b, found, reg, cost.codes)

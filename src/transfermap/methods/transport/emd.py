@@ -80,6 +80,7 @@ class EMD(Adapter):
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         both = clouds(Xs, Xt)
+        # of the rough entropic plan that finds the near pairs: the only dense array
         needed = kernel_bytes(len(both.a), len(both.b), 1e-3)
         check_room("EMD", both, needed, self.max_gb, "use MiniBatchTransport")
         plan, _ = exact_plan(centred(both.Xs, both.Xt), both.a, both.b)

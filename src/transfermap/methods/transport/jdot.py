@@ -39,6 +39,7 @@ def joint_cost(cost: Cost, labels: Labels, predicted: Array | None) -> Cost:
         return cost
     if labels.classes is not None:
         return cost._replace(table=predicted.T)
+    # |x - x'|^2 + (y - f)^2 is a squared distance in one column more
     return Cost(np.column_stack([cost.Xs, labels.values]), np.column_stack([cost.Xt, predicted]))
 
 
@@ -66,9 +67,11 @@ def trained(estimator: Any, X: Array, carried: Array, labels: Labels) -> Any:
     if labels.classes is None:
         return clone(estimator).fit(X, carried[:, 0])
     if has_fit_parameter(estimator, "sample_weight"):
+        # a plan's rounding would double the rows for nothing
         j, c = np.nonzero(carried > 1e-6)
         return clone(estimator).fit(X[j], labels.classes[c], sample_weight=carried[j, c])
     best = carried == carried.max(axis=1, keepdims=True)
+    # so that no class disappears, which the next round could not bring back
     best[carried.argmax(axis=0), np.arange(carried.shape[1])] = True
     j, c = np.nonzero(best)
     return clone(estimator).fit(X[j], labels.classes[c])
@@ -81,6 +84,7 @@ def class_scores(model: Any, X: Array, classes: Array) -> Array:
     if hasattr(model, "predict_proba"):
         scores[:, place] = np.log(np.maximum(model.predict_proba(X), 1e-300))
     elif hasattr(model, "decision_function") and np.ndim(d := model.decision_function(X)) == 1:
+        # halves: their difference is the decision value
         scores[:, place] = np.column_stack([-d / 2, d / 2])
     elif hasattr(model, "decision_function") and d.shape[1] == len(place):
         scores[:, place] = d
@@ -100,6 +104,7 @@ def class_losses(model: Any, X: Array, classes: Array) -> Array:
         return -np.maximum(scores, np.log(_SURE))
     if not hasattr(model, "decision_function"):
         return 1 - scores
+    # whole decision values again; cut, since one far-off row's square would outweigh all distances
     scores = np.clip(2 * scores if len(classes) == 2 else scores, -10, 10)
     against = np.maximum(1 + scores, 0) ** 2
     return against.sum(axis=1, keepdims=True) - against + np.maximum(1 - scores, 0) ** 2
@@ -204,6 +209,7 @@ class JDOT(Learner):
         needed = kernel_bytes(min(n, size), min(m, size), 1e-3)
         check_room("JDOT", both, needed, self.max_gb, "set batch_size=1000")
         scale = squared_distance_scale(both.Xs, both.Xt, self.cost_scale)
+        # alpha times the distance, taken into its scale
         cost = centred(both.Xs, both.Xt, scale / self.alpha)._replace(codes=both.codes)
         parts = batches(n, m, size, np.random.default_rng(self.random_state))
         self._alternate(cost, both, labels, unit, parts, rows.Xt.dtype)
@@ -216,6 +222,7 @@ class JDOT(Learner):
             assert both.codes is not None
             return Labels(np.eye(len(self.classes_))[both.codes], self.classes_), both, 1.0
         y = np.asarray(rows.ys, dtype=np.float64)
+        # so that alpha means the same in any unit of the labels
         unit = float(y.std()) or 1.0
         both = clouds(np.column_stack([rows.Xs, y]), np.column_stack([rows.Xt, np.zeros(len(rows.Xt))]))
         values = both.Xs[:, -1:] / unit
@@ -224,6 +231,7 @@ class JDOT(Learner):
     def _alternate(
         self, cost: Cost, both: Clouds, labels: Labels, unit: float, parts: list[tuple[Array, Array]], dtype: Any
     ) -> None:
+        # with their repetitions: rows that occur often count often for the estimator
         order = np.sort(both.from_t)  # all target rows, in an order that theirs does not change
         X, Xt = both.Xt[order].astype(dtype), both.Xt.astype(dtype)
         before, predicted = None, None
@@ -231,6 +239,7 @@ class JDOT(Learner):
         for done in range(1, self.rounds + 1):
             self.n_iter_ = done
             carried = carried_labels(joint_cost(cost, labels, predicted), both.a, both.b, labels.values, parts, starts)
+            # a thousandth of the mass has another label
             if before is not None and both.b @ np.abs(carried - before).sum(axis=1) < 1e-3:
                 break
             self.estimator_ = trained(self._taught(), X, carried[order] * unit, labels)

@@ -12,9 +12,11 @@ from transfermap.roles import Adapter
 def monge_map(Xs: Array, Xt: Array, reg: float) -> tuple[Array, Array]:
     """The affine map ``x -> x A + b`` that carries the source's Gaussian to the target's at the least squared cost."""
     (ms, Cs), (mt, Ct) = moments(Xs), moments(Xt)
+    # one for both, relative to the mean variance: reg means the same in any unit, equal domains stay where they are
     ridge = reg * np.trace(Cs + Ct) / (2 * len(Cs)) * np.eye(len(Cs))
     half, inverse = spd_power(Cs + ridge, 0.5), spd_power(Cs + ridge, -0.5)
     A = inverse @ spd_power(half @ (Ct + ridge) @ half, 0.5) @ inverse
+    # symmetric on paper: of all maps with these moments the least displacement has no turn in it
     A = (A + A.T) / 2
     return A, mt - ms @ A
 

@@ -25,8 +25,10 @@ def averaged_images(
     """Each source row's mean place over all batches it is in, (n, d), and the largest error of a batch's plan."""
     rng, n, m = np.random.default_rng(seed), len(a), len(b)
     sums, counts, worst = np.zeros((n, Xt.shape[1])), np.zeros(n), 0.0
+    # one batch holds all: the next rounds would find the same plan
     for _ in range(rounds if max(n, m) > size else 1):
         for i, j in batches(n, m, size, rng):
+            # scaled once over all rows, so that the entropy weighs the same in every batch
             part = Cost(cost.Xs[i], cost.Xt[j])
             images, error = batch_images(part, a[i] / a[i].sum(), b[j] / b[j].sum(), Xt[j], reg)
             sums[i] += images
@@ -118,6 +120,7 @@ class MiniBatchTransport(Adapter):
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         both = clouds(Xs, Xt)
+        # an exact plan does not depend on the cost's scale
         scale = 1.0 if self.reg is None else squared_distance_scale(both.Xs, both.Xt, self.cost_scale)
         images, worst = averaged_images(
             centred(both.Xs, both.Xt, scale),

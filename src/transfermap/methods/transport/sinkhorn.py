@@ -103,6 +103,7 @@ class Sinkhorn(Adapter):
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         both = clouds(Xs, Xt)
+        # by the tolerance: a looser one lets large kernels be float32
         needed = kernel_bytes(len(both.a), len(both.b), self.tol)
         check_room("Sinkhorn", both, needed, self.max_gb, "use MiniBatchTransport")
         cost = scaled_cost(both, self.cost_scale)

@@ -40,6 +40,7 @@ class TwoStage(Objective):
     def _fit(self, rows: Split) -> None:
         super()._fit(rows)
         if self.weight:
+            # into the net at hand: saving, prediction and devices know that one
             self.shell_.modules_.load_state_dict(self.recipe(self._job(rows)).state_dict())
 
     def _job(self, rows: Split) -> Job:
@@ -50,6 +51,7 @@ class TwoStage(Objective):
 
         assert rows.known is not None and rows.yt is not None
         X, y = rows.Xt[rows.known], self._codes(rows.yt)
+        # batches are drawn by place: places by what rows hold make the result independent of their order
         order = np.lexsort((y, along(X)))
         return Job(
             net=staged(self.shell_.modules_),
@@ -68,6 +70,7 @@ class TwoStage(Objective):
     def _codes(self, yt: Array) -> Array:
         """Labels as the net that was trained on the source has them."""
         if not hasattr(self, "classes_"):
+            # in the unit that the source's net predicts in
             return ((yt.astype(np.float64) - self.shell_._centre) / self.shell_._unit).astype(np.float32)
         strange = np.setdiff1d(yt, self.classes_)
         if len(strange):

@@ -82,5 +82,6 @@ class LinearProbe(TwoStage):
         from transfermap.finetuning.recipes import probe
 
         net = probe(job).net
+        # features are the same in both nets: the mean is one of heads alone
         net.load_state_dict(between(job.net.state_dict(), net.state_dict(), float(self.weight)))
         return net

@@ -79,7 +79,7 @@ class LoRA(TwoStage):
     Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022. doi:10.48550/arXiv.2106.09685
     """
 
-    lr: float = param(default=3e-3, above=0)
+    lr: float = param(default=3e-3, above=0)  # corrections start at 0 and are few: faster than the whole net
     rank: int = param(default=4, low=1)
 
     def recipe(self, job: Job) -> nn.ModuleDict:

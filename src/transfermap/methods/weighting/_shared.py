@@ -39,6 +39,7 @@ def cross_fitted(Xs: Array, truth: Array, Xt: Array, C: float, folds: int) -> Pr
     if count < 2:
         return None
     classes = int(truth.max()) + 1
+    # by rules that did not see the rows: on its own rows a rule confuses too little, and weights come out too even
     Ps = np.empty((len(truth), classes))
     for k in range(count):
         Ps[fold == k] = _probabilities(_rule(Xs[fold != k], truth[fold != k], C), Xs[fold == k], classes)
@@ -47,6 +48,7 @@ def cross_fitted(Xs: Array, truth: Array, Xt: Array, C: float, folds: int) -> Pr
 
 def spread(w: Array, truth: Array, gamma: float, clip: float) -> Spread:
     """Class weights ``1 + gamma (w - 1)``, held in [1 / clip, clip], given to the rows of each class; mean 1."""
+    # never 0: an estimate that is wrong once would take a class's rows away altogether
     held = np.clip(1 + gamma * (w - 1), 1 / clip, clip)
     source = np.bincount(truth, minlength=len(w)) / len(truth)
     held = held / (source @ held)
@@ -70,6 +72,7 @@ def _folds(X: Array, truth: Array, folds: int) -> tuple[Array, int]:
         if 2 * len(values) < len(own):
             turn[own[np.argsort(along[own], kind="stable")]] = np.arange(len(own))
         distinct.append(turn[own].max() + 1)
+    # the second largest: whichever fold is left out, two classes are there to be learnt
     count = min(folds, sorted(distinct)[-2]) if len(distinct) > 1 else 1
     return turn % count, count
 
@@ -86,4 +89,5 @@ def _probabilities(rule: Any, X: Array, classes: int) -> Array:
     """Columns for all classes, zero for those that the rule never saw."""
     P = np.zeros((X.shape[0], classes))
     P[:, rule.classes_] = rule.predict_proba(X)
+    # a rule of two classes out of three gives sums of one already, up to rounding
     return P / P.sum(axis=1, keepdims=True)

@@ -24,6 +24,7 @@ def confusion(Ps: Array, truth: Array, Pt: Array, kind: Kind) -> tuple[Array, Ar
     """
     classes = Ps.shape[1]
     one = np.eye(classes)
+    # the same on both sides: a confusion of probabilities does not undo counts of predictions
     Gs, Gt = (P if kind == "soft" else one[P.argmax(axis=1)] for P in (Ps, Pt))
     return Gs.T @ one[truth] / len(truth), Gt.mean(axis=0)
 
@@ -36,6 +37,7 @@ def class_weights(joint: Array, mu: Array, ridge: float) -> Array:
     if ridge == 0:
         return np.asarray(labelshift.bbse(joint, mu))
     pull = np.sqrt(ridge) * np.linalg.norm(joint) * np.eye(len(mu))
+    # the ridge as further rows of one non-negative least-squares problem
     w = nnls(np.vstack([joint, pull]), np.concatenate([mu, pull.sum(axis=1)]))[0]
     return w / (joint.sum(axis=0) @ w)
 

@@ -11,7 +11,7 @@ from transfermap.math.ratio import ratio_weights
 from transfermap.measure.shift.weights import effective_sample_size
 from transfermap.roles import Weigher
 
-_HALVINGS = 20
+_HALVINGS = 20  # to a millionth
 
 
 def flattening(logs: Array, share: float) -> float:
@@ -29,6 +29,7 @@ def flattening(logs: Array, share: float) -> float:
     1.5
     """
     enough = share * len(logs)
+    # the ratio itself is even enough
     if effective_sample_size(ratio_weights(logs)) >= enough:
         return 1.0
     low, step = 0.0, 0.5
@@ -134,6 +135,7 @@ class IWC(Weigher):
 
     def weigh(self, Xs: Array, ys: Array | None, Xt: Array) -> Array:
         logs = log_ratio(Xs, Xt, self.C, self.folds, self.squares)
+        # before flattening: single rows far out would otherwise decide how much all are flattened
         logs = np.minimum(logs, np.quantile(logs, self.clip))
         self.tau_ = flattening(logs, self.share)
         w = ratio_weights(logs, self.tau_)

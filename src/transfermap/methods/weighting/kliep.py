@@ -125,4 +125,5 @@ class KLIEP(Weigher):
                 stacklevel=2,
             )
         self.centres_, self.gamma_, self.log_coef_ = ratio.centres, ratio.gamma, ratio.log_coef
+        # from logarithms: narrow kernels would give 0 for every source row, and 0 / 0 for their mean
         return ratio_weights(log_mixture(Ds, ratio))

@@ -29,6 +29,7 @@ def nystroem_match(Xs: Array, Xt: Array, gamma: float, landmarks: Array) -> tupl
     white = nystroem_map(landmarks, gamma)
     Phi = embed(Xs.astype(np.float64, copy=False), landmarks, gamma, white)
     goal = Phi @ (kernel_mean(landmarks, Xt, gamma) @ white)
+    # k(x, x) = 1 for this kernel
     unseen = np.maximum(1 - np.einsum("nk,nk->n", Phi, Phi), 0) / len(Xs)
     Phi /= np.sqrt(len(Xs))
     return low_rank(Phi, unseen), goal
@@ -39,8 +40,11 @@ def mean_matching_weights(
 ) -> tuple[Array, float]:
     """The weights (n_source,), mean 1, and how far the squared MMD may be from the least possible."""
     n = len(problem[1])
+    # the paper's
     eps = (np.sqrt(n) - 1) / np.sqrt(n) if eps is None else eps
+    # all rows in one problem: a peer solves it in batches, and forgets the remainder (docs/errors.md)
     within = BoxSlab(B, n * max(1 - eps, 0), n * (1 + eps))
+    # the quadratic is n / 2 times the squared distance of the means, less a constant
     b, error = minimize_quadratic(*problem, within, tol * n / 2, max_iter)
     return b / b.mean(), error * 2 / n
 

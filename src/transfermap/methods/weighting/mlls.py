@@ -40,7 +40,9 @@ def scale_and_bias(Ps: Array, truth: Array, steps: int = 50) -> Array:
     v, value = start, loss(start)
     for _ in range(steps):
         slope, curve = _derivatives(v, L, Y)
+        # the pull makes it definite: a shift of all offsets together changes no probability
         step = np.linalg.solve(curve + np.eye(len(v)) / n, slope + (v - start) / n)
+        # halved until it helps: far from the optimum Newton's full step may raise the loss
         length = next((t for t in 0.5 ** np.arange(30) if loss(v - t * step) <= value), 0.0)
         v = v - length * step
         value = loss(v)
@@ -80,6 +82,7 @@ def likely_weights(Ps: Array, truth: Array, Pt: Array, how: Calibration) -> Arra
     give weights of one.
     """
     Ps, Pt = calibrated(Ps, truth, Pt, how)
+    # not the labels' shares: a rule's mean prediction may differ from them, and no shift must give weights of one
     prior = Ps.mean(axis=0)
     return np.asarray(em_shares(Pt, prior / prior.sum()) / np.maximum(prior, np.finfo(float).tiny))
 

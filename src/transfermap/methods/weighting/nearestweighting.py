@@ -14,7 +14,7 @@ from transfermap.roles import Weigher
 
 _FEW_COLUMNS = 8  # a tree beats comparing all rows up to about here
 _TILE = 256, 2048  # target and source rows compared at once: the products then stay in the processor's cache
-_EXACT = 256
+_EXACT = 256  # doubtful rows that are compared at once with all, in float64
 
 
 def neighbour_counts(Xs: Array, Xt: Array, k: int = 1) -> Array:
@@ -46,8 +46,10 @@ def _places(rows: Array, copies: Array, Xt: Array, k: int) -> Array:
     A, Q = rows - mean, Xt - mean
     if len(A) == k:
         return np.full(k, float(len(Q)))
+    # the products keep two rows, so they serve k = 1 only
     few = A.shape[1] <= _FEW_COLUMNS or k > 1
     found, last, beyond, noise = _by_tree(A, Q, k) if few else _by_products(A, Q)
+    # float32 decides where the next row is further by more than rounding; the few others are done again
     clear = beyond - last > noise
     counts = np.bincount(found[clear].ravel(), minlength=len(A)).astype(np.float64)
     doubtful, times = np.unique(Q[~clear], axis=0, return_counts=True)
@@ -101,6 +103,7 @@ def _two_lowest(asked: Array, points: Array) -> tuple[Array, Array, Array]:
 
 def _noise(Q: Array, D: Array, kind: type[np.floating[Any]]) -> Array:
     """Differences between squared distances below this are rounding, (n,)."""
+    # generous: what is called doubtful in vain only costs time
     return 64 * float(np.finfo(kind).eps) * ((Q**2).sum(axis=1) + D)
 
 
@@ -111,6 +114,7 @@ def _shared_places(A: Array, copies: Array, Q: Array, times: Array, k: int) -> A
     noise = _noise(Q, last, np.float64)
     inside, upto = (last - noise)[:, None] > D, (last + noise)[:, None] >= D
     full, most = inside @ copies, upto @ copies
+    # rows inside have a place for certain; those at the k-th distance share what is left
     part = (k - full) / (most - full)
     places: Array = copies * ((times * (1 - part)) @ inside + (times * part) @ upto)
     return places
@@ -184,5 +188,6 @@ class NearestWeighting(Weigher):
 
     def weigh(self, Xs: Array, ys: Array | None, Xt: Array) -> Array:
         k = min(self.neighbours, len(Xs))
+        # counts themselves; a peer inverts them, and favours the rows without neighbours (docs/errors.md)
         w = self.smoothing + neighbour_counts(Xs, Xt, k) / k
         return w / w.mean()

@@ -111,5 +111,6 @@ class RULSIF(Weigher):
         C = Xt[draw_rows(Xt, self.centres, self.random_state)]
         ratio, self.reg_, _, logs = least_ratio(Xs, Xt, C, gammas, regs, self.alpha)
         self.centres_, self.gamma_, self.log_coef_ = ratio.centres, ratio.gamma, ratio.log_coef
+        # by the ratio before scaling to mean 1, which would change it
         self.divergence_ = relative_pearson(np.exp(logs), np.exp(log_kernel_ratio(Xt, ratio)), self.alpha)
         return ratio_weights(logs)

@@ -45,12 +45,14 @@ def check_classes(classes: Array, yt: Array) -> None:
 
 def source_rate(n_source: int, rounds: int) -> float:
     """Factor beta = 1 / (1 + sqrt(2 ln(n_s) / N)) by which a contradicted source row shrinks each round."""
+    # the logarithm of the rows alone, divided by the rounds after: a re-implementation takes ln(n / N) (docs/errors.md)
     return float(1 / (1 + np.sqrt(2 * np.log(max(n_source, 1)) / rounds)))
 
 
 def target_rate(error: float, n_classes: int) -> float:
     """beta_t = error / ((1 - error)(C - 1)), at most 1: a model no better than guessing among C classes has no vote."""
     held = max(error, LEAST_ERROR)
+    # by 1 less the error, where a peer divides by 2 less it (docs/errors.md); C - 1 as in SAMME, where chance is 1 / C
     return min(held / ((1 - held) * (n_classes - 1)), 1.0) if held < 1 else 1.0
 
 
@@ -95,19 +97,23 @@ def boost(
         weights[t] = mean_one(logs)
         models.append(learn(weights[t]))
         missed = wrong(models[t])
+        # the error is the target's alone: the source's rows are what is in doubt
         own = mean_one(logs[n_source:])
         errors[t] = (own * missed[n_source:]).mean()
         votes[t] = -np.log(target_rate(errors[t], n_classes))
         # a model no better than guessing says nothing about single rows: the whole source then gives way
         against = missed[:n_source] | (votes[t] == 0)
+        # logarithms, as weights of many rounds span more than floats do
         logs = logs + np.concatenate([down * against, votes[t] * missed[n_source:]])
         if dynamic and votes[t] > 0:
+            # Al-Stouhi and Reddy's 2 (1 - error) for two classes: 1 at chance, where it changes nothing
             logs[:n_source] += np.log(n_classes * (1 - errors[t]))
     return Boosted(models, errors, votes, weights)
 
 
 def voters(found: Boosted) -> tuple[list[Any], Array]:
     """The models that vote, ceil(N/2) ... N, and their votes; the best of them alone where none beats guessing."""
+    # the paper's bound on the loss over source rows is for the second half of the rounds
     first = -(-len(found.models) // 2) - 1
     models, votes = found.models[first:], found.votes[first:]
     if votes.any():
@@ -117,6 +123,7 @@ def voters(found: Boosted) -> tuple[list[Any], Array]:
 
 def vote_shares(guesses: list[Array], votes: Array, classes: Array) -> Array:
     """Logarithm of each class's share of the votes, (n, C), with half an average vote added to each class."""
+    # so that a unanimous vote is not a probability of one
     shares = np.full((len(guesses[0]), len(classes)), votes.mean() / 2)
     for guess, vote in zip(guesses, votes, strict=True):
         shares[np.arange(len(guess)), np.searchsorted(classes, guess)] += vote

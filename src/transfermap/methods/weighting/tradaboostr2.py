@@ -40,6 +40,7 @@ class Steps(NamedTuple):
 def adjusted_errors(y: Array, guess: Array, loss: Loss = "linear") -> Array:
     """Absolute errors divided by the largest, so in [0, 1], then as the loss has it; (n,)."""
     e = np.abs(y - guess)
+    # over source and target rows, as printed: one scale for both
     largest = e.max()
     e = e / largest if largest > 0 else e
     return {"linear": e, "square": e**2, "exponential": 1 - np.exp(-e)}[loss]
@@ -47,6 +48,7 @@ def adjusted_errors(y: Array, guess: Array, loss: Loss = "linear") -> Array:
 
 def weighted_median(guesses: Array, votes: Array) -> Array:
     """The least guess, of guesses (n, k), at which half of the votes (k,) are reached; (n,)."""
+    # the median, as in AdaBoost.R2: one model that is far off does not move it
     order = np.argsort(guesses, axis=1, kind="stable")
     reached = np.cumsum(votes[order], axis=1)
     at = (reached >= 0.5 * reached[:, -1:]).argmax(axis=1)
@@ -80,9 +82,11 @@ def frozen_boost(
         if error >= 0.5 and models:
             break
         models.append(model)
+        # a first model at one half or worse stays, and needs a positive vote
         votes.append(np.log((1 - error) / error) if error < 0.5 else 1.0)
         if error >= 0.5 or error == LEAST_ERROR or n_source == len(w):
             break
+        # rows that were predicted well become lighter
         own = w[n_source:] * (error / (1 - error)) ** (1 - e[n_source:])
         w = np.concatenate([w[:n_source], own * (mass / own.sum())])
     return Committee(models, np.array(votes))
@@ -91,6 +95,7 @@ def frozen_boost(
 def target_share(step: int, steps: int, n_source: int, n_target: int) -> float:
     """The target's share of all weight at a step 0 ... S - 1: from its share of the rows up to all of it, evenly."""
     start = n_target / (n_source + n_target)
+    # one step alone: no division by 0
     return start + (1 - start) * step / max(steps - 1, 1)
 
 
@@ -114,6 +119,7 @@ def lowered(w: Array, e: Array, share: float) -> Array:
     low, high = 0.0, 1.0
     while w @ np.exp(-high * e) > goal and high < 1e6:
         low, high = high, 2 * high
+    # by the interval's own ends: a peer keeps the best of signed differences, and can return another point
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (middle, high) if w @ np.exp(-middle * e) > goal else (low, middle)
