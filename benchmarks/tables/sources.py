@@ -29,7 +29,7 @@ from tasks import all_tasks
 from transfermap.data.tables.labels import as_labels
 from transfermap.measure.transferability.source_ranking import rank_sources
 from transfermap.verdict.encoded import encode, sample
-from transfermap.verdict.estimators import estimator
+from transfermap.verdict.named_estimators import estimator
 from verdict import given_by, score
 
 

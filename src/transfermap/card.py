@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import numbers
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from types import MappingProxyType
@@ -138,7 +138,7 @@ def _check_param(
 
 
 @dataclass_transform(eq_default=False, kw_only_default=True, field_specifiers=(param,))
-def method(card: Card) -> Any:
+def method(card: Card) -> Callable[[type[T]], type[T]]:
     """Make the class a dataclass of hyper-parameters and give it its card; its file's place is its place on the map."""
 
     def mark(cls: type[T]) -> type[T]:

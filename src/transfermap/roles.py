@@ -9,11 +9,11 @@ the prediction. :class:`transfermap.adapted.Adapted` puts any of them in front o
 from __future__ import annotations
 
 import numbers
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Tags, get_tags
@@ -23,6 +23,23 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from transfermap.card import Card, check_params
 from transfermap.split import Array, Reads, Side, Split, domain_numbers, known_columns, split, stacked
+
+if TYPE_CHECKING:
+    # scikit-learn has no types: to a type checker whatever derives from its classes would take any argument. This is
+    # the part of them that a method has, so that ``CORAL(rge=1)`` is an error in an editor as it is in Python.
+    class BaseEstimator:
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+        def set_params(self, **params: Any) -> Self: ...
+        def set_fit_request(self, **requests: bool | str | None) -> Self: ...
+        def __sklearn_tags__(self) -> Tags: ...
+        def __getstate__(self) -> dict[str, Any]: ...
+        def __setstate__(self, state: Any) -> None: ...
+
+    class TransformerMixin:
+        def set_output(self, *, transform: str | None = None) -> Self: ...
+
+else:
+    from sklearn.base import BaseEstimator, TransformerMixin
 
 
 class _Method(BaseEstimator):

@@ -14,9 +14,9 @@ from transfermap.bench.baselines import BASELINES
 from transfermap.bench.catalogue import Domain
 from transfermap.bench.contenders import classifier
 from transfermap.bench.datasets import Rows
+from transfermap.bench.paper_recipes import _two_fold_c, recipe
 from transfermap.bench.preprocess import prepare
 from transfermap.bench.published_tables import Row, compute, draw, names, place, published
-from transfermap.bench.recipes import _two_fold_c, recipe
 from transfermap.card import find
 from transfermap.cli.app import app
 from transfermap.report.console.published import agrees, table_view

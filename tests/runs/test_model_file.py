@@ -19,7 +19,7 @@ import transfermap.runs.model_file as tio
 from transfermap.adapted import Adapted
 from transfermap.card import find
 from transfermap.runs.model_file import load, open_model, save, whole_file
-from transfermap.verdict.estimators import estimator
+from transfermap.verdict.named_estimators import estimator
 
 
 def toy(n=80):

@@ -22,7 +22,6 @@ from transfermap.verdict.assessment import Judgement
 from transfermap.verdict.check.check import check
 from transfermap.verdict.decide import APART, MARGIN, Setting, decide, ranking, standing
 from transfermap.verdict.encoded import Domains, parts
-from transfermap.verdict.estimators import estimator, guess
 from transfermap.verdict.evidence import (
     VALIDATORS,
     Candidate,
@@ -35,6 +34,7 @@ from transfermap.verdict.evidence import (
 )
 from transfermap.verdict.labels.choosing import confidence, disagreement, untrusted
 from transfermap.verdict.labels.verify import target_truth, verify, with_truth
+from transfermap.verdict.named_estimators import estimator, guess
 from transfermap.verdict.record import spoken
 from transfermap.verdict.scoring import ground_of
 

@@ -25,7 +25,7 @@ from transfermap.card import check_params, find, keys
 from transfermap.data.tables.arrays import densify
 from transfermap.roles import Learner
 from transfermap.split import Split
-from transfermap.verdict.estimators import estimator
+from transfermap.verdict.named_estimators import estimator
 
 OWN = "own"
 
@@ -132,7 +132,7 @@ def takes_estimator(key: str) -> bool:
     """Whether an estimator is trained after it; baselines and some methods are classifiers themselves."""
     if key in BASELINES:
         return False
-    cls = find(key)
+    cls: Any = find(key)
     return not issubclass(cls, Learner) or "estimator" in {f.name for f in fields(cls)}
 
 

@@ -1,7 +1,7 @@
 """Published tables, computed again: each row is data (``published/*.toml``), and one function computes any cell.
 
 A row names how the columns are prepared, a method with the settings of its paper, and the classifier after it, or a
-recipe (:mod:`transfermap.bench.recipes`) where a paper did something that no method of the map does. The target's
+recipe (:mod:`transfermap.bench.paper_recipes`) where a paper did something that no method of the map does. The target's
 labels are read once, to score.
 """
 
@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from transfermap.bench.baselines import BASELINES, HONEST, baseline
 from transfermap.bench.contenders import classifier
 from transfermap.bench.datasets import load_domains, load_task
-from transfermap.bench.recipes import recipe
+from transfermap.bench.paper_recipes import recipe
 from transfermap.card import find
 from transfermap.roles import Learner
 from transfermap.split import Array, Split

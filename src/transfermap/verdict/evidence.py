@@ -23,7 +23,7 @@ from transfermap.measure.validators.mixup import mixval
 from transfermap.split import Split
 from transfermap.verdict.encoded import HELD_OUT, Array, Domains, parts
 from transfermap.verdict.ensembles import JOINED
-from transfermap.verdict.estimators import GUESS
+from transfermap.verdict.named_estimators import GUESS
 from transfermap.verdict.scoring import Ground, Seen, chosen, consensus, ground_of, scores_of
 from transfermap.verdict.voting import joint, outputs
 

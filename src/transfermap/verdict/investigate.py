@@ -24,11 +24,11 @@ from transfermap.verdict.check.check import Check, check_encoded
 from transfermap.verdict.decide import Verdict
 from transfermap.verdict.encoded import Array, Domains, draw_size, encode
 from transfermap.verdict.ensembles import joined_for
-from transfermap.verdict.estimators import DEFAULT, GUESS, estimator, guess
 from transfermap.verdict.evidence import RESAMPLES, Candidate, fit_all, gather
 from transfermap.verdict.labels.choosing import confidence, untrusted, worth_labelling
 from transfermap.verdict.labels.few_labels import FewLabels, learn_from, led_by_labels, seen_rows
 from transfermap.verdict.labels.verify import leading, target_truth, verify, with_truth
+from transfermap.verdict.named_estimators import DEFAULT, GUESS, estimator, guess
 from transfermap.verdict.record import leaderboard, ledger, maps, spoken
 from transfermap.verdict.sample_images import gallery
 

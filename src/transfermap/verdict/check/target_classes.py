@@ -13,7 +13,7 @@ from transfermap.measure.shift.domain_classifier import domain_classifier
 from transfermap.measure.shift.label_shift import LabelShift, label_shift
 from transfermap.measure.validators.absent_classes import absent_classes
 from transfermap.verdict.encoded import Array, Domains, parts, sample
-from transfermap.verdict.estimators import estimator
+from transfermap.verdict.named_estimators import estimator
 
 SIGNIFICANT = 0.05
 

@@ -12,10 +12,10 @@ from transfermap.data.tables.columns import coerce
 from transfermap.measure.scores import accuracy_interval, bootstrap_interval, paired_difference
 from transfermap.messages import Note
 from transfermap.verdict.encoded import Array
-from transfermap.verdict.estimators import GUESS
 from transfermap.verdict.labels.choosing import LEADING
 from transfermap.verdict.labels.posterior import Scores, posterior
 from transfermap.verdict.labels.update import Normal, beliefs, combined, foreseen, labels_needed, updated
+from transfermap.verdict.named_estimators import GUESS
 
 FEW = 30
 _NO_RIVALS = {"sourceonly", *GUESS.values()}
