@@ -1,6 +1,6 @@
 """The main job as a newcomer meets it: two raw tables through every command, with wall time and peak memory of each.
 
-    python benchmarks/newcomer.py [--rows 12000 9000] [--keep FOLDER]
+    python benchmarks/newcomer.py [--rows 12000 9000] [--keep FOLDER] [--quiet]
 
 The tables: 40 columns, of which 33 numbers, 6 categories and one free text, 5 % missing, string labels. A third of the
 numbers is scaled and moved in the target, one category is new there, and 5 % of its cells are missing too.
@@ -49,11 +49,13 @@ def write_pair(folder: Path, n: int, m: int) -> None:
     target.to_csv(folder / "truth.csv", index=False)
 
 
-def measure(folder: Path, *command: str) -> str:
+def measure(folder: Path, quiet: bool, *command: str) -> str:
     """Run a command of transfermap; one line: wall seconds, CPU seconds, peak megabytes, exit code."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "transfermap", *command], cwd=folder)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "transfermap", *command], cwd=folder, stdout=subprocess.DEVNULL if quiet else None
+    )
     peak = 0
     while process.poll() is None:
         peak = max(peak, tree_memory(process.pid))
@@ -84,21 +86,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", nargs=2, type=int, default=[12_000, 9_000])
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--quiet", action="store_true", help="the table alone, without what the commands print")
     options = parser.parse_args()
     folder = options.keep or Path(tempfile.mkdtemp())
     folder.mkdir(exist_ok=True)
     write_pair(folder, *options.rows)
     pair = ["last_year.csv", "this_year.csv", "--label", "churned"]
     lines = [
-        measure(folder, "--help"),
-        measure(folder, "check", *pair),
-        measure(folder, "adapt", *pair, "-o", "run1", "--overwrite"),
-        measure(folder, "predict", "run1", "this_year.csv", "-o", "out.csv", "--overwrite"),
-        measure(folder, "verify", "run1", "truth.csv"),
-        measure(folder, "report", "run1"),
+        measure(folder, options.quiet, "--help"),
+        measure(folder, options.quiet, "check", *pair),
+        measure(folder, options.quiet, "adapt", *pair, "-o", "run1", "--overwrite"),
+        measure(folder, options.quiet, "predict", "run1", "this_year.csv", "-o", "out.csv", "--overwrite"),
+        measure(folder, options.quiet, "verify", "run1", "truth.csv"),
+        measure(folder, options.quiet, "report", "run1"),
     ]
     print("\n".join(lines))
-    print(f"The files are in {folder}")
+    if options.keep:
+        print(f"The files are in {folder}")
 
 
 if __name__ == "__main__":

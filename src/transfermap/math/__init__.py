@@ -1,1 +1,1 @@
-
+"""Pure functions on arrays; nothing here knows of domains."""

@@ -1,1 +1,1 @@
-
+"""What can be measured: shifts between domains, validators without target labels, transferability, scores."""

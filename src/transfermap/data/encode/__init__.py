@@ -1,0 +1,1 @@
+"""From mixed columns to a matrix: scaling, filling, categories, dates, topics of text."""

@@ -1,0 +1,1 @@
+"""Folders, files and grids of images, found and decoded."""

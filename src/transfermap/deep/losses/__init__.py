@@ -1,0 +1,1 @@
+"""Discrepancies and penalties on tensors, as functions."""

@@ -1,0 +1,1 @@
+"""Backbones for images and text that others have trained, and the cache of their features."""

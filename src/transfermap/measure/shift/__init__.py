@@ -1,0 +1,1 @@
+"""How two domains differ: distances, two-sample tests, domain classifiers, label shift, support."""

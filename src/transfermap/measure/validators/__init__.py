@@ -1,0 +1,1 @@
+"""Scores of an adapted model that read no target label."""

@@ -1,0 +1,1 @@
+"""Which target rows to label, and what labels do to the verdict."""
