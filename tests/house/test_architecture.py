@@ -154,6 +154,15 @@ def test_a_method_imports_no_method_and_nothing_imports_from_a_package(path):
         assert not named, f"{path.name} imports from the package {module}"
 
 
+def test_only_the_bridge_joins_the_domains():
+    """Who fits a method has its arrays from the caller or from Split.joined: no other place lays domains together."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text("utf8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "").startswith("fit"):
+                marks = [k.value for k in node.keywords if k.arg == "sample_domain"]
+                assert all(isinstance(value, ast.Name) for value in marks), f"{path.name}:{node.lineno}"
+
+
 def test_few_files_stand_at_the_root():
     assert len(list(ROOT.glob("*.py"))) <= 8
 
