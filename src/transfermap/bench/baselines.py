@@ -31,7 +31,7 @@ class Predictor(Protocol):
 F = TypeVar("F", bound=Callable[..., Any])
 BASELINES: dict[str, Predictor] = {}
 HONEST: dict[str, str] = {}
-_KERNEL_ROWS = 5000
+_KERNEL_ROWS = 5000  # up to which libsvm's n^2 kernel is affordable
 
 
 def baseline(name: str, Xs: Any, ys: Array, Xt: Any, **params: Any) -> Array:
@@ -61,6 +61,7 @@ def _named(name: str, title: str) -> Callable[[F], F]:
 def majority(Xs: Any, ys: Array, Xt: Any) -> Array:
     """The source's most frequent class for every row; the first of several."""
     classes, counts = np.unique(ys, return_counts=True)
+    # the first of equals, in the classes' order: no draw
     return np.repeat(classes[counts.argmax()], Xt.shape[0])
 
 
@@ -69,6 +70,7 @@ def nn(Xs: Any, ys: Array, Xt: Any, *, k: int = 1) -> Array:
     """The label of the nearest source row, by Euclidean distance."""
     if not 1 <= k <= Xs.shape[0]:
         raise ValueError(f"nn: k must be between 1 and the {Xs.shape[0]} source rows; got {k!r}")
+    # "brute": trees break ties by their build, and published figures turn on single rows
     predicted: Array = KNeighborsClassifier(k, algorithm="brute").fit(Xs, ys).predict(Xt)
     return predicted
 
@@ -90,6 +92,7 @@ def pca_l2_nn(Xs: Any, ys: Array, Xt: Any, *, n_components: int = 40) -> Array:
 def linear_svm(Xs: Any, ys: Array, Xt: Any, *, C: float = 1.0) -> Array:
     """A linear support vector machine, one against one; above 5,000 source rows one against the rest."""
     small = Xs.shape[0] <= _KERNEL_ROWS
+    # one against one, as the published tables have it, while it can be afforded
     model = SVC(kernel="linear", C=C) if small else LinearSVC(C=C, random_state=0, dual="auto")
     predicted: Array = model.fit(Xs, ys).predict(Xt)
     return predicted
@@ -108,8 +111,10 @@ def pooled_pca(Xs: Any, Xt: Any, n_components: int) -> tuple[Array, Array]:
     X = stacked(Xs, Xt)
     few = min(X.shape)
     if n_components < few:
+        # exact like the full one, and takes sparse rows; but it cannot give all of them
         model = PCA(n_components, svd_solver="arpack", random_state=0)
     else:
         model, X = PCA(few, svd_solver="full"), sparse.csr_array(X).toarray() if sparse.issparse(X) else X
+    # both domains together: unlabelled target rows are there before anything is learnt
     Z = model.fit_transform(X)
     return Z[: Xs.shape[0]], Z[Xs.shape[0] :]

@@ -80,6 +80,7 @@ def contenders(text: str) -> list[Contender]:
 
 
 def _contender(part: str) -> Contender:
+    # the first colon only: values may hold one
     key, _, predicted = part.partition(":")
     params: dict[str, Any] = {}
     for setting in filter(None, predicted.split(",")):
@@ -95,6 +96,7 @@ def _value(text: str) -> Any:
     named = {"none": None, "null": None, "true": True, "false": False}
     if text.lower() in named:
         return named[text.lower()]
+    # int first: "20" is a count, and float would accept it too
     for kind in (int, float):
         try:
             return kind(text)
@@ -145,6 +147,7 @@ def classifier(name: str, seed: int = 0) -> Any:
         If there is none of that name; the message lists those that exist.
     """
     own = {
+        # the papers' classifiers, beside those that ``adapt`` offers
         "nn": KNeighborsClassifier(1, algorithm="brute"),
         "linear-svm": SVC(kernel="linear"),
         "kernel-rls": KernelRLS(),
@@ -178,8 +181,10 @@ def predict(contender: Contender, after: str, rows: Rows, seed: int = 0) -> Arra
         return baseline(contender.key, rows.Xs, rows.ys, rows.Xt, **contender.params)
     model = Adapted(_method(contender, seed), classifier(after if takes_estimator(contender.key) else "nn", seed))
     Xs, Xt = rows.Xs, rows.Xt
+    # only where the method or the estimator needs it, and only up to a size
     if sparse.issparse(Xs) and not get_tags(model).input_tags.sparse:
         Xs, Xt = (densify(X, f"what {contender.key} is given") for X in (Xs, Xt))
+    # as numbers: some estimators refuse words
     classes, codes = np.unique(rows.ys, return_inverse=True)
     model.fit_split(Split.of(Xs, codes, Xt, rows.domains))
     predicted: Array = classes[model.predict(Xt)]

@@ -14,6 +14,7 @@ import scipy.io
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = dict[str, Array]
+# what the readers raise for files that are damaged or cut off
 _BROKEN = (OSError, EOFError, KeyError, TypeError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
@@ -37,9 +38,11 @@ def arrays(path: Path, names: Iterable[str]) -> Arrays:
 
 def _opened(path: Path, names: tuple[str, ...]) -> Arrays:
     if path.suffix == ".npz":
+        # a pickle runs code
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in names}
     if not h5py.is_hdf5(path):
+        # only these: such files often hold images beside
         content = scipy.io.loadmat(path, variable_names=names)
         return {name: content[name] for name in names}
     with h5py.File(path, "r") as file:
@@ -70,8 +73,10 @@ def labels(values: Any, path: Path) -> Array:
     ValueError
         If they are fractions or missing: what is scored is the share of right classes.
     """
+    # MATLAB knows matrices only: labels come as (n, 1) or (1, n)
     y = np.ravel(np.asarray(values))
     if y.dtype.kind in "OT":
+        # v != v: NaN
         if any(v is None or v != v or v == "" for v in y.tolist()):
             raise ValueError(f"{path} has rows without a label; expected a class for every row")
         return y.astype(str)
@@ -87,6 +92,7 @@ def rows(values: Any, path: Path) -> Array:
     X = np.asarray(values)
     if X.ndim != 2 or X.dtype.kind not in "biuf":
         raise ValueError(f"the features in {path} must be one matrix of numbers; got {X.dtype} of shape {X.shape}")
+    # float16 too: sums of squares would overflow in it
     X = np.ascontiguousarray(X, dtype=np.float32 if X.dtype in (np.float16, np.float32) else float)
     if not np.isfinite(X).all():
         raise ValueError(f"the features in {path} have missing or infinite values; expected none")

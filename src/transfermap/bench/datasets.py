@@ -111,6 +111,7 @@ def _stamps(data: DataSet, folder: Path) -> Stamps:
     return tuple((file.st_mtime_ns, file.st_size) for file in predicted)
 
 
+# a grid goes through the tasks in order, so the last domains are those that are asked for again
 @lru_cache(maxsize=2)
 def _read(name: str, folder: Path, stamps: Stamps) -> Domains:
     return find_set(name, folder).read(folder)
@@ -156,6 +157,7 @@ def load_task(
     return _task(name, source, target, folder, preprocess, _stamps(find_set(name, folder), folder))
 
 
+# joint features depend on both texts, so these are kept a task, not a domain
 @lru_cache(maxsize=4)
 def _task(name: str, source: str, target: str, folder: Path, preprocess: str, stamps: Stamps) -> Rows:
     domains, joint = load_domains(name, folder), find_set(name, folder).joint
@@ -165,8 +167,10 @@ def _task(name: str, source: str, target: str, folder: Path, preprocess: str, st
     Xs = [part.X for part in parts]
     Xt = goal.X
     if joint is not None:
+        # one dictionary for all sources: columns must mean the same in each
         together, Xt = joint(np.concatenate(Xs), Xt)
         Xs = [together[numbers == i] for i in range(len(parts))]
+    # each domain by itself, as the papers do; it takes out a part of the shift already
     prepared = [prepare(preprocess, X) for X in Xs]
     stack = sparse.vstack(prepared, format="csr") if sparse.issparse(prepared[0]) else np.concatenate(prepared)
     return Rows(stack, np.concatenate([part.y for part in parts]), prepare(preprocess, Xt), goal.y, numbers)
@@ -183,7 +187,9 @@ def fingerprint(domain: Domain) -> str:
     total = hashlib.sha256()
     for part in domain:
         plain = np.asarray(part)
+        # objects have no bytes of their own, only addresses
         text = plain.dtype.kind in "OU"
+        # type and shape as well: the same bytes can be two tables
         total.update(f"{'text' if text else plain.dtype.str}{plain.shape}".encode())
         total.update("\0".join(plain.tolist()).encode() if text else np.ascontiguousarray(plain).tobytes())
     return total.hexdigest()[:12]

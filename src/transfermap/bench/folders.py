@@ -46,6 +46,7 @@ def read_domains(folder: Path) -> dict[str, Domain]:
     frames = {name: _read(path) for name, path in files.items()}
     _same_columns(frames, files)
     # "1" in one file and 1 in another are the same class
+    # one file with words among its labels makes all of them words
     words = any(y.dtype.kind == "U" for _, y, _ in frames.values())
     return {name: (rows(X, files[name]), y.astype(str) if words else y) for name, (X, y, _) in frames.items()}
 
@@ -73,6 +74,7 @@ def _typed(column: pd.Series[Any]) -> Any:
     if column.isna().any():
         return column.to_numpy(dtype=object)
     numbers = pd.to_numeric(column, errors="coerce")
+    # all or none: a column of 1, 2 and "other" holds words
     return (column.astype(str) if numbers.isna().any() else numbers).to_numpy()
 
 
@@ -96,6 +98,7 @@ def _same_columns(frames: dict[str, tuple[Any, Array, list[str]]], files: dict[s
 
 def _csv(path: Path) -> bool:
     with path.open(encoding="utf8", errors="replace") as file:
+        # bounded: a binary file under this name may have no line end at all
         head = file.readline(1 << 20)
     return LABEL in [cell.strip().strip('"') for cell in head.replace(";", ",").replace("\t", ",").split(",")]
 

@@ -42,10 +42,12 @@ def run_cell(cell: Cell, data_dir: Path) -> Record:
     """
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # outside of the clock: only the method is timed
         rows = load_task(cell.dataset, cell.source, cell.target, data_dir, cell.preprocess)
         at = drawn(rows.ys, cell.seed, cell.draw)
         rows = rows._replace(Xs=rows.Xs[at], ys=rows.ys[at], domains=rows.domains[at])
         start = time.perf_counter()
+        # the truth is compared here, after the method has answered
         accuracy, fault = _scored(cell, rows)
         seconds = time.perf_counter() - start
     return {
@@ -69,6 +71,7 @@ def _scored(cell: Cell, rows: Rows) -> tuple[float | None, str | None]:
         )
     except Exception as error:  # one method's fault is a record, not the end of the grid
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        # one line, and bounded: it goes into a record and a table
         return None, f"{kind}{' '.join(str(error).split())}"[:500] or type(error).__name__
     return float(np.mean(predicted == rows.yt)), None
 
@@ -115,10 +118,12 @@ def run_grid(
     if jobs == 0 or jobs < -1:
         raise ValueError(f"--jobs must be at least 1, or -1 for all cores; got {jobs}")
     with appending(path) as (records, append):
+        # keys name the data's content too: changed files are other cells, and run again
         done = {key for key, record in records.by_key.items() if not (retry and record["status"] == "fault")}
         todo = [cell for cell in cells if cell.key not in done]
         faults = 0
         with _workers(jobs, dask) as n_jobs:
+            # as they are done, one by one: what has run is on disk before the next is, and slow cells hold nobody up
             parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
             for n, record in enumerate(parallel(delayed(run_cell)(cell, data_dir) for cell in todo), 1):
                 append(record)
@@ -140,7 +145,9 @@ def _workers(jobs: int, dask: str | None) -> Iterator[int]:
     from distributed import Client, LocalCluster
 
     if dask == "local":
+        # processes, as most estimators hold the interpreter's lock
         processes = {"n_workers": None if jobs == -1 else jobs, "threads_per_worker": 1, "processes": True}
+        # no dashboard: it would open a port that nobody asked for
         quiet = {"dashboard_address": None, "silence_logs": logging.ERROR}
         cluster = LocalCluster(**processes, **quiet)  # type: ignore[no-untyped-call]
         with cluster, Client(cluster) as client, parallel_config(backend="dask", client=client):  # type: ignore[no-untyped-call]

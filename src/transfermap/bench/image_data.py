@@ -22,6 +22,7 @@ def read_classes(folder: Path, side: int) -> tuple[Array, Array]:
     """
     if importlib.util.find_spec("PIL") is None:
         raise ValueError("images are read by Pillow, which is not installed: pip install pillow")
+    # sorted: file systems list in their own order, and draws go by place
     paths = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in _SUFFIXES)
     if not paths:
         raise ValueError(f"{folder} holds no images; expected {folder}/<class>/<image>.jpg")
@@ -33,6 +34,7 @@ def _grey(path: Path, side: int) -> Array:
 
     try:
         with Image.open(path) as image:
+            # BOX averages over areas, as shrink does; other filters ring at edges and leave [0, 1]
             small = image.convert("L").resize((side, side), Image.Resampling.BOX)
     except OSError as error:
         raise ValueError(f"{path} cannot be read as an image: {error}") from None
@@ -50,6 +52,7 @@ def shrink(images: Array, side: int) -> Array:
     [[3.0]]
     """
     W = _overlap(images.shape[1], side).astype(np.float32)
+    # rows and columns are averaged one after the other: h^2 s instead of h^2 s^2 a row
     small: Array = np.einsum("ai,nij,bj->nab", W, images, W, optimize=True)
     return small.reshape(len(images), side * side)
 
@@ -59,4 +62,5 @@ def _overlap(old: int, new: int) -> Array:
     edges = np.arange(new + 1) * old / new
     cells = np.arange(old)
     covered = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
+    # pixels that do not overlap come out negative
     return np.clip(covered, 0, None) * new / old

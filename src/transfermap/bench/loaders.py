@@ -13,7 +13,7 @@ from transfermap.bench.dataset_files import arrays, labels, rows
 from transfermap.bench.image_data import read_classes, shrink
 
 __all__ = ["SETS"]
-_OFFICE = ("caltech10", "amazon", "webcam", "dslr")
+_OFFICE = ("caltech10", "amazon", "webcam", "dslr")  # the order of the papers' tables: C, A, W, D
 _OFFICE_TERMS = "none stated; Gong et al. 2012, Saenko et al. 2010, Griffin et al. 2007 (research use)"
 _SURF = {"caltech10": "Caltech10", "amazon": "amazon", "webcam": "webcam", "dslr": "dslr"}
 

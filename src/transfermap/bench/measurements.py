@@ -17,7 +17,7 @@ from transfermap.bench.preprocess import check_recipe
 from transfermap.bench.records import key_of
 
 FULL = "full"
-SHARE = 0.8
+SHARE = 0.8  # of each class, so that draws differ and still overlap enough to be about one task
 Seed = int | str
 
 
@@ -102,7 +102,9 @@ def plan(
     for name in estimators:
         classifier(name)
     draws = [(check_seed(seed), draw_name(seed, per_class)) for seed in seeds]
+    # always: on bags of words most of a published gain is the length of rows, and these show it
     everyone = [*(Contender(key) for key in (*BASELINES, "sourceonly")), *(check_contender(m) for m in methods)]
+    # a method that was asked for as a baseline already runs once
     unique = list({c.spelled: c for c in everyone}.values())
     runs = [(c, e) for c in unique for e in (estimators if takes_estimator(c.key) else [OWN])]
     return [
@@ -128,6 +130,7 @@ def plan(
 def _tasks(name: str, data_dir: Path | None, wanted: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:
     """Source, target and fingerprint of each task of a data set."""
     domains, data = load_domains(name, data_dir), find_set(name, data_dir)
+    # once a domain, not once a task
     marks = {domain: fingerprint(content) for domain, content in domains.items()}
     for source, target in wanted or data.pairs:
         parts = [*source.split("+"), target]
@@ -194,6 +197,7 @@ def drawn(y: Array, seed: Seed, draw: str) -> Array:
     rng = np.random.default_rng(int(seed))
     kept = []
     for c in np.unique(y):
+        # class by class in their order, so that the same seed draws the same rows whatever else is in the table
         rows = rng.permutation(np.flatnonzero(y == c))
         kept.append(rows[: max(1, round(SHARE * len(rows))) if draw.endswith("%") else int(draw.split()[0])])
     return np.sort(np.concatenate(kept))

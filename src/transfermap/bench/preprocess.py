@@ -66,6 +66,7 @@ def none(X: Any) -> Any:
 def z(X: Array) -> Array:
     """Columns with mean 0 and population standard deviation 1; constant columns become 0."""
     X = _floats(X)
+    # ddof 0, as MATLAB's zscore(x, 1) in the published programs
     return (X - X.mean(axis=0)) / _or_one(X.std(axis=0))
 
 
@@ -92,9 +93,10 @@ RECIPES: dict[str, Callable[[Any], Any]] = {
     "l1z": lambda X: z(l1(X)),
     "l2": l2,
     "l1z-l2": lambda X: l2(z(l1(X))),
+    # per row: MEDA's runs on digits z-score a transposed matrix; by columns they would lose half of their accuracy
     "rowz": rowz,
 }
-_SPARSE = ("none", "l2")
+_SPARSE = ("none", "l2")  # the others take a mean off, which fills the zeros
 
 
 def _floats(X: Array) -> Array:

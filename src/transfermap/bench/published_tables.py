@@ -107,6 +107,7 @@ def published(name: str) -> Table:
     predicted = tomllib.loads((PUBLISHED / f"{name}.toml").read_text("utf8"))
     honest, rows = predicted.pop("honest"), [Row(**row) for row in predicted.pop("row")]
     data = predicted.pop("data")
+    # after the paper's own rows: what it did not compare with (docs/decisions/0009)
     rows += [Row(method=title, prepare=honest, classify=key) for key, title in HONEST.items()]
     return Table(name=name, rows=rows, data=[data] if isinstance(data, str) else data, **predicted)
 
@@ -127,6 +128,7 @@ def compute(table: Table, data_dir: Path | None, jobs: int = 1, only: Sequence[s
     parallel = Parallel(n_jobs=jobs, return_as="generator")
     trials = parallel(delayed(_trials)(table, row, i, place(table.tasks[i], domains), data_dir) for row, i in work)
     for (row, i), scores in zip(work, trials, strict=True):
+        # the standard error of the mean, as the papers print it
         spread = float(np.std(scores, ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else 0.0
         known = (_at(row.paper, i), _at(row.rerun, i))
         yield Cell(table.name, row.method, table.tasks[i], float(np.mean(scores)), spread, *known)
@@ -136,6 +138,7 @@ def place(task: str, domains: Mapping[str, Sequence[str]]) -> tuple[str, str, st
     """Data set, source and target of a task such as "USPS-MNIST", or "CA" for domains known by their initials."""
     wanted = task.split("-") if "-" in task else list(task)
     for name, known in domains.items():
+        # by name, or by the initial, as tables write C-A
         found = [d for part in wanted for d in known if part.lower() in (d.lower(), d[0].lower())]
         if len(found) == len(wanted):
             return name, found[0], found[1]
@@ -144,6 +147,7 @@ def place(task: str, domains: Mapping[str, Sequence[str]]) -> tuple[str, str, st
 
 def _at(values: Sequence[float | None], i: int) -> float | None:
     """The published value of task ``i``; None where the paper has none (nan in the file)."""
+    # nan is not equal to itself
     return values[i] if values and values[i] == values[i] else None
 
 
@@ -151,8 +155,10 @@ def _trials(table: Table, row: Row, i: int, where: tuple[str, str, str], data_di
     """Accuracy in percent, draw by draw of the labelled source rows."""
     params = dict(row.params) | {name: values[i] for name, values in row.each.items()}
     task = load_task(*where, data_dir, row.prepare)
+    # GFK and SA draw 8 a class from dslr, 20 from the others; CORAL's program up to 20 from each
     per_class = row.per_class or table.per_class.get(where[1], table.per_class.get("other", 0))
     scores = []
+    # the last digits of a sum depend on the number of threads, and single rows on those
     with threadpool_limits(1):
         for trial in range(table.trials):
             drawn = draw(task.ys, per_class, trial)
@@ -181,6 +187,7 @@ def predict(row: Row, params: Mapping[str, Any], Xs: Array, ys: Array, drawn: Ar
         predicted: Array = recipe(row.recipe or "plain")(Xs[drawn], ys[drawn], Xt, classify, **params)
         return predicted
     method = find(row.adapt)(**params)
+    # GFK and SA learn their bases from all source rows, also those without a label in this draw
     fit_on = drawn if row.fit_on == "labelled" else np.arange(len(ys))
     X, y, domain = Split.of(Xs[fit_on], ys[fit_on], Xt).joined()
     method.fit(X, y, sample_domain=domain)

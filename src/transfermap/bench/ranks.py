@@ -47,6 +47,7 @@ def task_ranks(scores: Array) -> Array:
     scores = np.asarray(scores, dtype=float)
     if scores.ndim != 2 or not scores.size or not np.isfinite(scores).all():
         raise ValueError(f"expected a score of every method on every task; got an array of shape {scores.shape}")
+    # equal scores share the mean of their ranks: the sum stays k (k + 1) / 2
     ranks: Array = rankdata(-scores, axis=1)
     return ranks
 
@@ -73,6 +74,7 @@ def friedman(ranks: Array) -> Friedman:
     N, k = _shape(ranks)
     means = np.mean(ranks, axis=0)
     plain = 12 * N / (k * (k + 1)) * (np.sum(means**2) - k * (k + 1) ** 2 / 4)
+    # ties make ranks vary less than the formula takes for granted
     tied = 1 - sum(_ties(row) for row in np.asarray(ranks)) / (N * (k**3 - k))
     statistic = float(plain / tied) if tied > 0 else 0.0
     return _with_p(statistic, N, k)
@@ -87,6 +89,7 @@ def friedman_untied(means: Sequence[float], n_tasks: int) -> Friedman:
 
 def _with_p(statistic: float, N: int, k: int) -> Friedman:
     room = N * (k - 1) - statistic
+    # all tasks rank alike: F has no bound
     F = (N - 1) * statistic / room if room > 1e-9 else np.inf
     return Friedman(statistic, float(chi2.sf(statistic, k - 1)), float(F), float(f.sf(F, k - 1, (k - 1) * (N - 1))))
 
@@ -120,6 +123,7 @@ def critical_difference(n_methods: int, n_tasks: int, alpha: float = 0.05) -> fl
         raise ValueError(
             f"expected at least 2 methods, 1 task and 0 < alpha < 1; got {n_methods}, {n_tasks} and {alpha}"
         )
+    # infinitely many degrees of freedom, as in Demsar's table 5
     q = studentized_range.ppf(1 - alpha, n_methods, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(n_methods * (n_methods + 1) / (6 * n_tasks)))
 
@@ -135,4 +139,5 @@ def alike(means: Sequence[float], difference: float) -> list[list[int]]:
     """
     order = np.argsort(means, kind="stable")
     sets = [[int(j) for j in order[i:] if means[j] - means[first] <= difference] for i, first in enumerate(order)]
+    # a group that ends where the one before ends lies wholly inside it
     return [group for i, group in enumerate(sets) if len(group) > 1 and (i == 0 or group[-1] != sets[i - 1][-1])]

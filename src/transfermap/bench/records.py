@@ -37,7 +37,9 @@ def key_of(cell: Mapping[str, Any]) -> str:
     >>> key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1}) != key_of({"a": 1, "b": 3})
     True
     """
+    # one spelling only: sorted, ASCII, without blanks
     plain = json.dumps(cell, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    # 64 bits: among a million cells two are alike with a chance of one in thirty million
     return hashlib.sha256(plain.encode("ascii")).hexdigest()[:16]
 
 
@@ -55,6 +57,7 @@ def read_records(path: Path) -> Records:
 
 
 def _parsed(path: Path, content: bytes) -> Records:
+    # a line without its end was cut off by a crash: all before it are whole
     *lines, last = content.split(b"\n")
     found: dict[str, Record] = {}
     for number, line in enumerate(lines, 1):
@@ -62,6 +65,7 @@ def _parsed(path: Path, content: bytes) -> Records:
         if record is None:
             raise ValueError(f"line {number} of {path} is no record of a bench; expected one JSON object with a key")
         found[record["key"]] = record
+    # a later record of the same cell, from a retry, takes the earlier one's place
     return Records(found, bool(last))
 
 
@@ -87,6 +91,7 @@ def appending(path: Path) -> Iterator[tuple[Records, Callable[[Record], None]]]:
         raise ValueError(f"{path} {fault}; expected the name of a file for the records")
     # unbuffered and in append mode: one write is one line, at the end
     with path.open("a+b", buffering=0) as file:
+        # before reading: another bench may be writing the very records that are missing here
         _lock(file.fileno(), path)
         file.seek(0)
         content = file.read()
@@ -97,6 +102,7 @@ def appending(path: Path) -> Iterator[tuple[Records, Callable[[Record], None]]]:
 
 
 def _append(file: Any, record: Record) -> None:
+    # NaN is no JSON, and other readers refuse it
     line = json.dumps(record, ensure_ascii=False, allow_nan=False).encode("utf8") + b"\n"
     if file.write(line) != len(line):
         raise OSError(f"{file.name} took a part of a line only: the disk is full")

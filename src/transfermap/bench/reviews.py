@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 Array = np.ndarray[Any, np.dtype[Any]]
 # the 5,000 most frequent words and pairs of words, as in Chen, Xu, Weinberger and Sha (ICML 2012)
 COLUMNS = 5000
+# the files are no well-formed XML: & and < stand in them as they are
 _PARTS = re.compile(r"<(title|review_text)>(.*?)</\1>", re.DOTALL)
 
 
@@ -26,6 +27,7 @@ def read_reviews(folder: Path) -> tuple[Array, Array]:
     texts, y = [], []
     for label in ("negative", "positive"):
         path = folder / f"{label}.review"
+        # "replace": a few bytes of these files are Latin-1
         found = path.read_bytes().decode("utf8", "replace").split("<review>")[1:]
         if not found:
             raise ValueError(f"{path} holds no <review>; expected raw reviews of Blitzer et al. (2007)")
@@ -44,9 +46,11 @@ def tfidf(source: Array, target: Array) -> tuple[Any, Any]:
     return _encoded(TfidfVectorizer(sublinear_tf=True, **_SPLIT), source, target)
 
 
+# one-letter words too: the default pattern drops "I" and "a"
 _SPLIT: dict[str, Any] = {"ngram_range": (1, 2), "token_pattern": r"(?u)\b\w+\b", "max_features": COLUMNS}
 
 
 def _encoded(vectorizer: Any, source: Array, target: Array) -> tuple[Any, Any]:
+    # from both texts, no label: the papers' features are made so
     vectorizer.fit(np.concatenate([source, target]))
     return vectorizer.transform(source), vectorizer.transform(target)

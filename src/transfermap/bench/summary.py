@@ -74,6 +74,7 @@ def _row(who: tuple[str, ...], records: list[Record], tasks: list[str], several:
         "params": records[0]["params"],
         "estimator": estimator,
         "preprocess": ", ".join(sorted({r["preprocess"] for r in records})),
+        # a mean over the tasks that went well would reward faults on the hard ones
         "mean": float(np.mean([s["mean"] for s in scores.values()])) if len(scores) == len(tasks) else None,
         "rank": None,
         "seconds": float(np.median([r["seconds"] for r in records])),
@@ -93,10 +94,12 @@ def _rank(rows: list[dict[str, Any]], tasks: list[str]) -> dict[str, Any] | None
     if len(rows) < 2:
         return None
     # a task counts once, however many seeds it has: seeds of one task are no independent evidence
+    # rounded: means of the same values in another order must tie
     ranks = task_ranks(np.array([[round(row["scores"][t]["mean"], 12) for row in rows] for t in tasks]))
     means = ranks.mean(axis=0)
     for row, mean in zip(rows, means, strict=True):
         row["rank"] = float(mean)
+    # Friedman's test is not defined below
     if len(rows) < 3 or len(tasks) < 2:
         return None
     test, difference = friedman(ranks), critical_difference(len(rows), len(tasks))

@@ -25,7 +25,7 @@ from transfermap.data.tables.dates import date_parts
 from transfermap.data.tables.frames import to_frame
 from transfermap.messages import Note
 
-_FARTHEST = 1e6
+_FARTHEST = 1e6  # deviations from the mean
 
 
 class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
@@ -135,6 +135,7 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     def ready(self, table: Any) -> pd.DataFrame:
         """The table as a frame whose images, if it holds any, have the size and values of those that were learned."""
         frame = to_frame(table)
+        # one size for good: a net's first layer, or a linear rule, has a place for each pixel
         shape = getattr(self, "image_", None)  # an encoder of an older file has none
         return fitted(frame, shape, self.spans_) if shape else frame
 
@@ -190,6 +191,7 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         """For each date column, which of its parts (days, season, weekday, hour) differ between source rows."""
         dates = {name: self.used_[name] for name in self._of("date")}
         parts = {name: date_parts(column) for name, column in coerced(frame, dates, self.styles_).items()}
+        # all dates in one year have no season to learn, at midnight no hour
         return {str(name): [str(p) for p in part if part[p].nunique() > 1] for name, part in parts.items()}
 
     def _expanded(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -208,10 +210,13 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         single = [name for name in self._of("number") if name not in set(points)]
         self.numbers_ = {**{name: name for name in [*points, *single]}, **when}
         flags, categories = self._of("flag"), self._of("category")
+        # one output says that a date is missing, whichever of its parts are used
         maybe = [*single, *flags, *(f"{name}.{parts[0]}" for name, parts in self.parts_.items() if parts)]
+        # columns with gaps in the source only: an output that is constant there could not be learnt from
         gaps = table[maybe].isna().any()
         self.missing_ = [name for name in maybe if gaps[name]]
         blocks: list[tuple[str, Any, list[str]]] = [
+            # one scale for all: pixels at the border hardly vary, and would be blown up (docs/decisions/0014)
             ("image", _scaled(together=True), points),
             ("numbers", _scaled(), [*single, *when]),
             ("missing", MissingIndicator(features="all"), self.missing_),
@@ -220,6 +225,7 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ]
         texts = [(f"text {i}", self._reader(table[n], rows), [n]) for i, n in enumerate(self._of("text"))]
         used = [block for block in blocks if block[2]] + texts
+        # dense always: whether a table comes out sparse must not depend on its rows
         return ColumnTransformer(used, sparse_threshold=0.0).set_output(transform="default")
 
     def _reader(self, column: pd.Series[Any], rows: int) -> Topics | Sentences:
@@ -231,6 +237,7 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     def _one_hot(self, rows: int) -> OneHotEncoder:
         """Rare values, from one in 200 rows down to at most ten rows, share an output that unseen ones share too."""
         return OneHotEncoder(
+            # a value that only the target has is like a rare one, not an error (docs/decisions/0004)
             handle_unknown="infrequent_if_exist",
             max_categories=self.max_categories,
             min_frequency=max(1, min(10, rows // 200)),

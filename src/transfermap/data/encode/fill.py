@@ -28,8 +28,10 @@ class MedianFill(TransformerMixin, BaseEstimator):
         values = np.asarray(X, dtype=np.float64)
         gaps = np.isnan(values).any(axis=0)
         self.medians_ = np.empty(values.shape[1])
+        # in one go where there is no gap: nanmedian goes column by column
         self.medians_[~gaps] = np.median(values[:, ~gaps], axis=0)
         self.medians_[gaps] = [_median(column) for column in values[:, gaps].T]
+        # a column without any number: that of all, so that the result is finite in any case
         self.medians_[np.isnan(self.medians_)] = _median(values)
         return self
 

@@ -45,6 +45,7 @@ class NumberScaler(TransformerMixin, BaseEstimator):
         self.mean_ = values.mean(axis=0)
         spread = values.std(axis=0)
         away = values - np.median(values, axis=0)
+        # only rows that are not at the median: those that are say nothing about how far one goes
         count = np.maximum(np.count_nonzero(away, axis=0), 1)
         scale = np.maximum(spread, _LEAST * np.sqrt(np.square(away).sum(axis=0) / count))
         # a constant column's spread may be rounding

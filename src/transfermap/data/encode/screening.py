@@ -45,6 +45,7 @@ def screen(source: pd.DataFrame, target: pd.DataFrame | None = None) -> Screened
             _note("target_only", [str(n) for n in target if n not in kinds]),
         ]
         used = {name: kind for name, kind in used.items() if name in target}
+    # the source's way of writing holds for the target too: "1.234" must not change its meaning in between
     styles = {name: style_of(source[name], kind) for name, kind in used.items()}
     if target is not None:
         empty, foreign = _absent_in(target, {n: kind for n, kind in used.items() if n not in whole}, styles)
@@ -71,6 +72,7 @@ def _absent_in(
     """Columns without a cell in the target, and columns with cells of which none can be read as the source's kind."""
     done = coerced(target, used, styles)
     gone = [name for name in used if _all_missing(done[name])]
+    # read as words nothing is foreign: what is missing then is really not there
     empty = [name for name in gone if _all_missing(coerced(target[[name]], {name: "category"}, {})[name])]
     return empty, [name for name in gone if name not in set(empty)]
 

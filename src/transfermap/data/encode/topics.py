@@ -62,6 +62,7 @@ class Topics(TransformerMixin, BaseEstimator):
         self.size_ = len(self.directions_.components_)  # fewer than wanted where there are fewer rows
         places = np.asarray(self.directions_.transform(weights))
         self.centre_ = places.mean(axis=0)
+        # one number for all: directions keep their proportions, or the last ones, mostly noise, would weigh the most
         self.spread_ = float(np.sqrt(places.var(axis=0).mean())) or 1.0
         return self
 
@@ -81,9 +82,16 @@ def _flat(column: Any) -> np.ndarray[Any, Any]:
 
 
 def _vectorizer(texts: np.ndarray[Any, Any]) -> TfidfVectorizer:
+    # a word that stands in one text only ties it to no other; in few texts there are hardly any others
     often = 2 if len(texts) >= 100 else 1
     if is_cjk(pa.array(texts[:1000], pa.large_string())):
         return TfidfVectorizer(
-            analyzer="char_wb", ngram_range=(2, 4), min_df=often, max_features=_MOST_TERMS, sublinear_tf=True
+            # these scripts have no blanks between words, so pieces of two to four characters stand for them
+            analyzer="char_wb",
+            ngram_range=(2, 4),
+            min_df=often,
+            max_features=_MOST_TERMS,
+            sublinear_tf=True,
         )
+    # logarithms of counts: a word said ten times is not ten times as telling
     return TfidfVectorizer(min_df=often, max_features=_MOST_TERMS, sublinear_tf=True)

@@ -44,6 +44,7 @@ def losses(encoder: TableEncoder, table: pd.DataFrame) -> Losses:
     for name, kind in kinds.items():
         if kind == "category":
             values = pd.Series(done[name][done[name] != ""])
+            # missing cells, "", are no category that the source lacks
             found["unseen", name] = len(values) - int(values.isin(known[name]).sum())
             found["there", name] = len(values)
         else:

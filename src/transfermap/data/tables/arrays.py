@@ -20,8 +20,9 @@ import scipy.sparse
 from transfermap.data.images.grids import image_table
 
 Arrays = dict[str, np.ndarray[Any, Any]]
+# what features are called in the field's files; "fts" in those of Office-Caltech
 _MATRIX = ("X", "x", "features", "fts", "data")
-_DENSE_LIMIT = 500_000_000
+_DENSE_LIMIT = 500_000_000  # bytes
 _BROKEN = (OSError, EOFError, KeyError, TypeError, ValueError, IndexError, zipfile.BadZipFile, zlib.error)
 
 
@@ -30,6 +31,7 @@ def read_npz(path: Path) -> pd.DataFrame:
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} cannot be read as a NumPy .npz file: it is none, or cut off")
     try:
+        # a pickle runs code
         with np.load(path, allow_pickle=False) as file:
             names = list(file.files)
             if {"format", "shape", "data"} <= set(names):
@@ -64,6 +66,7 @@ def table_of(arrays: Mapping[str, np.ndarray[Any, Any]], path: Path) -> pd.DataF
     vectors = {name: np.ravel(a) for name, a in arrays.items() if name != matrix_name and _is_vector(a)}
     lengths = {len(v) for v in vectors.values()}
     if matrix.shape[0] not in lengths and matrix.shape[-1] in lengths:
+        # many MATLAB files keep a row of the table in a column
         matrix = np.moveaxis(matrix, -1, 0)
     frame = _numbered(matrix) if matrix.ndim == 2 else image_table(matrix, f"{matrix_name} in {path}")
     columns = {name: v for name, v in vectors.items() if len(v) == len(frame) and name not in frame}
@@ -129,6 +132,7 @@ def _version73(path: Path) -> Arrays:
 
 
 def _turned(dataset: Any) -> np.ndarray[Any, Any]:
+    # MATLAB stores columns first, HDF5 rows
     return np.asarray(dataset[()]).T
 
 

@@ -17,16 +17,16 @@ from transfermap.data.tables.spelling import canonical, is_text, raw_text, spell
 
 Kind = Literal["number", "category", "flag", "date", "text", "constant", "empty", "identifier"]
 
-ENOUGH = 0.95
+ENOUGH = 0.95  # of the cells: a few typing errors do not make a column of numbers one of words
 _PAIRS = ("true false", "yes no", "y n", "t f", "on off", "是 否", "有 无", "对 错")
 _FLAG_PAIRS = tuple(frozenset(pair.split()) for pair in _PAIRS)
 _FLAGS = {word: float(1 - i) for pair in (*_PAIRS, "1 0") for i, word in enumerate(pair.split())}
 _ID_NAME = re.compile(r"(?i:(^|[\s_\-.])(id|ids|idx|index|uuid|guid|key|row|rowid|no|nr)$)|编号|序号|[a-z]I[Dd]$")
 _CJK = r"[\x{3040}-\x{30ff}\x{3400}-\x{9fff}\x{ac00}-\x{d7af}]"
 _MAYBE_NUMBER = r"^[^\pL]*\d[^\pL]*(?:[eE][+-]?\d+)?[^\pL]*$|^[+-]?[iI]nf"
-_LEAST_ROWS = 20
-_LARGEST = 1e100
-_ENOUGH_LETTERS = 1000
+_LEAST_ROWS = 20  # below, all values differ by chance in many a column
+_LARGEST = 1e100  # its square, and sums of those, are still finite
+_ENOUGH_LETTERS = 1000  # of a cell, by which sentences are known; some cells hold whole books
 
 
 def kind_of(series: pd.Series[Any]) -> Kind:
@@ -72,6 +72,7 @@ def kind_of(series: pd.Series[Any]) -> Kind:
     distinct = pc.count_distinct(there).as_py()
     few = _few_values(len(there), distinct, len(cells))
     if few or isinstance(dtype, pd.CategoricalDtype):
+        # what a frame calls a category is one, even where its values are written as numbers
         return few or "category"
     return _kind_of_words(there, distinct, str(series.name))
 
@@ -187,6 +188,7 @@ def _number_kinds(block: np.ndarray[Any, Any], names: list[Any]) -> list[Kind]:
     there = np.count_nonzero(~np.isnan(finite), axis=0)
     distinct = (there > 0).astype(int) + (high > low)
     kinds = [_few_values(int(t), int(d), len(block)) or "number" for t, d in zip(there, distinct, strict=True)]
+    # cheap bounds for what could count the rows; the look at each value comes after
     maybe_id = (there == len(block)) & (high - low >= len(block) / 50 - 1) & (len(block) >= _LEAST_ROWS)
     for i in np.flatnonzero(maybe_id):
         if kinds[i] == "number" and counts(finite[:, i], str(names[i])):
@@ -202,18 +204,22 @@ def counts(values: np.ndarray[Any, Any], name: str) -> bool:
     steps = np.diff(values)
     if not np.array_equal(values, np.floor(values)):
         return False
+    # up to every second row may be absent, as after a draw or a filter
     rising = bool((steps > 0).all()) and values[-1] - values[0] <= 2 * (len(values) - 1)
     if rising and (0 <= values[0] <= len(values)):
         return True
+    # tables that were put together count anew from each one's start
     restarts = int(np.count_nonzero(steps < 0))
     keyed = len(np.unique(values)) == len(values) or (bool((steps != 0).all()) and restarts * 50 <= len(values))
     return bool(_ID_NAME.search(name)) and keyed
 
 
 def _kind_of_words(there: pa.Array, distinct: int, name: str) -> Kind:
+    # four: both words, each in two spellings such as yes and Yes
     lower = set(pc.utf8_lower(pc.unique(there)).to_pylist()) if distinct <= 4 else set()
     if lower in _FLAG_PAIRS:
         return "flag"
+    # a pattern first: most columns of words need not be read as numbers at all
     if _share(there, _MAYBE_NUMBER) >= ENOUGH:
         numbers = parse_numbers(there, number_style(there))
         if np.mean(~np.isnan(numbers)) >= ENOUGH:
@@ -221,6 +227,7 @@ def _kind_of_words(there: pa.Array, distinct: int, name: str) -> Kind:
     if _share(there, MAYBE_DATE) >= ENOUGH and _read_dates(there, date_style(there)).notna().mean() >= ENOUGH:
         return "date"
     wordy = _is_wordy(pc.utf8_slice_codeunits(there, 0, _ENOUGH_LETTERS))
+    # sentences that recur, such as answers to choose from, are categories
     if wordy and distinct > min(50, len(there) / 2):
         return "text"
     unique = distinct >= ENOUGH * len(there) and len(there) >= _LEAST_ROWS
@@ -241,6 +248,7 @@ def _plain_numbers(series: pd.Series[Any]) -> np.ndarray[Any, Any] | None:
 def _numbers(series: pd.Series[Any], style: str) -> np.ndarray[Any, Any]:
     if is_numeric(series.dtype):
         return number_block(series.to_frame(), [series.name])[:, 0]
+    # "1.234" is a plain number to the quick way, and 1234 in this style
     plain = _plain_numbers(series) if style != COMMA else None
     return parse_numbers(words(series), style) if plain is None else plain
 
@@ -273,6 +281,7 @@ def _flags(series: pd.Series[Any]) -> np.ndarray[Any, Any]:
 
 def _dates(series: pd.Series[Any], style: str) -> pd.Series[Any]:
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        # the clock on the wall: hours mean the same in every zone
         naive = series.dt.tz_localize(None) if getattr(series.dt, "tz", None) is not None else series
         return naive.astype("datetime64[us]")
     return _read_dates(words(series), style)
@@ -280,5 +289,6 @@ def _dates(series: pd.Series[Any], style: str) -> pd.Series[Any]:
 
 def _read_dates(cells: pa.Array, style: str) -> pd.Series[Any]:
     """Dates in the source's order of day and month, or with the year in front, which cannot be mistaken."""
+    # a year in front leaves no choice, whatever order the column has otherwise
     dates = parse_dates(cells, style)
     return dates.fillna(parse_dates(cells, "ymd")) if style != "ymd" else dates

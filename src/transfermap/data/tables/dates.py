@@ -42,6 +42,7 @@ def parse_dates(cells: pa.Array, style: str) -> pd.Series[Any]:
     )
     parts = parts.assign(day=1.0) if style == "ym" else parts
     known = parts["year"].notna()
+    # "coerce": the 31st of February becomes a missing cell
     stamps = pd.to_datetime(parts[known].fillna(0).astype(int), errors="coerce").astype("datetime64[us]")
     return stamps.reindex(parts.index)
 
@@ -56,6 +57,7 @@ def date_style(cells: pa.Array) -> str:
     """The order of year, month and day that reads most cells; of day/month and month/day the one that reads more."""
     there = cells.drop_null()
     slashes = pc.any(pc.match_substring(there, "/")).as_py()
+    # of equals max takes the first: with slashes the American order is the commoner, else the European
     order = ("ymd", "ym", "mdy", "dmy") if slashes else ("ymd", "ym", "dmy", "mdy")
     return max(order, key=lambda style: int(parse_dates(there, style).notna().sum()))
 
@@ -72,6 +74,7 @@ def date_parts(stamps: pd.Series[Any]) -> pd.DataFrame:
     DataFrame of shape (n, 5), float64, NaN where the time is missing
     """
     when = stamps.dt
+    # as a circle: December lies beside January
     turn = (when.month - 1) * (2 * np.pi / 12)
     days = (stamps - pd.Timestamp(0)) / pd.Timedelta(days=1)
     hours = when.hour + when.minute / 60

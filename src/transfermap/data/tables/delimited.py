@@ -25,8 +25,8 @@ from pyarrow import csv as arrow_csv
 
 from transfermap.data.tables.spelling import MISSING
 
-_BLOCK = 1 << 24
-_SAMPLE = 1 << 22
+_BLOCK = 1 << 24  # bytes, 16 MB: larger than any row that people have
+_SAMPLE = 1 << 22  # characters by which the layout is found
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -94,6 +94,7 @@ def _encoding(path: Path) -> str:
     with _opened(path) as file:
         start = file.read(4)
     marked = [name for mark, name in _BOMS if start.startswith(mark)]
+    # UTF-8 first: other text is hardly ever valid UTF-8, while much is valid GB18030
     for encoding in marked or ["utf-8", "gb18030"]:
         if _decodes(path, encoding) and (encoding != "gb18030" or _is_chinese(path)):
             return encoding
@@ -135,7 +136,9 @@ def _decodes(path: Path, encoding: str) -> bool:
 
 def _delimiter(text: str, name: str) -> str:
     """The delimiter under which most of the first rows have as many cells as the header, and the header several."""
+    # the sample may end within a line, which then has too few cells
     lines = text if len(text) < _SAMPLE else text[: text.rfind("\n") + 1]
+    # of equals max takes the first: the comma; blanks part cells in .txt only, as words have them too
     candidates = ",;\t|" + (" " if ".txt" in name else "")
 
     def fit(mark: str) -> tuple[bool, float, int]:
@@ -187,11 +190,16 @@ def _batches(path: Path, layout: Layout) -> Iterator[pa.RecordBatch]:
         skip_rows_after_names=layout.skip,
         encoding=layout.encoding.removesuffix("-sig"),
         block_size=_BLOCK,
+        # blocks come in their order, and one thread is what the caller has counted with
         use_threads=False,
     )
+    # cells between quotation marks may run over several lines
     parse = arrow_csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True)
     convert = arrow_csv.ConvertOptions(
-        column_types=dict.fromkeys(layout.names, pa.string()), strings_can_be_null=True, null_values=sorted(MISSING)
+        # strings: types are found by our own rules, in all columns alike, and not from the first block
+        column_types=dict.fromkeys(layout.names, pa.string()),
+        strings_can_be_null=True,
+        null_values=sorted(MISSING),
     )
     with _opened(path) as file:
         yield from (batch for batch in arrow_csv.open_csv(file, read, parse, convert) if batch.num_rows)

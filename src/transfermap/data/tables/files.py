@@ -71,6 +71,7 @@ def digest(path: PathText) -> str:
     found = _found(path)
     total = hashlib.sha256()
     with found.open("rb") as file:
+        # in blocks: the file may be larger than memory
         while block := file.read(1 << 20):
             total.update(block)
     return total.hexdigest()
@@ -104,6 +105,7 @@ def _found(path: PathText) -> Path:
         raise ValueError(f"{path} is a folder; expected a file")
     try:
         with found.open("rb") as file:
+            # opened and read here, so that what is wrong is said in one sentence and not by a reader deep inside
             start = file.read(1)
     except FileNotFoundError:
         raise ValueError(f"there is no file {path}") from None
@@ -117,6 +119,7 @@ def _found(path: PathText) -> Path:
 def _suffix(path: Path) -> str:
     name = path.name.lower()
     known = (*_TEXT, *_PARQUET, *_WHOLE)
+    # by the end, as Path.suffix of x.csv.gz is .gz
     suffix = next((s for s in known if name.endswith(s)), None)
     if suffix is None:
         raise ValueError(f"{path} has the unknown suffix {path.suffix!r}; expected one of {', '.join(known)}")

@@ -74,11 +74,13 @@ def _matrix(table: Any, what: str) -> Any:
     try:
         matrix = np.asarray(table)
         if matrix.dtype.kind in "US" and not isinstance(table, np.ndarray):
+            # rows of numbers and words: as one type numpy would make them all words
             matrix = np.asarray(table, dtype=object)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{what} is no table: {error}") from None
     if matrix.ndim != 2 and not (matrix.ndim in (3, 4) and matrix.dtype.kind in "biuf"):
         raise ValueError(f"{what} must have rows and columns, got an array of shape {matrix.shape}")
+    # pandas does not compute with half floats
     return matrix.astype(np.float32) if matrix.dtype == np.float16 else matrix
 
 

@@ -15,7 +15,7 @@ from transfermap.data.tables.spelling import spelled, words
 from transfermap.messages import Note
 
 TaskKind = Literal["classification", "regression"]
-_FEW, _MANY = 20, 100
+_FEW, _MANY = 20, 100  # whole numbers: so many may be classes in any table, and so many in a long one
 
 
 def column_called(name: str | int, frame: pd.DataFrame, what: str, where: str = "the source") -> str:
@@ -69,6 +69,7 @@ def as_labels(column: pd.Series[Any], kind: TaskKind, style: str) -> np.ndarray[
         If numbers are wanted and the cells that are there hold none.
     """
     if kind == "classification":
+        # by their canonical spelling: 1, 1.0 and "1" are one class in all files
         return np.asarray(spelled(column), dtype=str)
     numbers = coerce(column, "number", style).to_numpy(dtype=np.float64)
     if len(written := words(column).drop_null()) and np.isnan(numbers).all():
@@ -109,6 +110,7 @@ def check_labels(labels: np.ndarray[Any, Any], kind: TaskKind, name: str, unlabe
             f"the label {name!r} has {len(values)} different values in {len(labels)} rows, which are no classes; "
             f"expected a column of classes, or numbers with kind='regression'"
         )
+    # below three, cross-validation cannot hold one out and still learn from two
     rare = [str(value) for value in values[counts < 3]]
     notes = [Note("task.rare_classes", "warn", {"classes": rare})] if rare else []
     alike = _alike(values)
@@ -138,5 +140,6 @@ def _numbers(column: pd.Series[Any]) -> np.ndarray[Any, Any] | None:
     values = parse_numbers(cells, number_style(cells))
     read = np.isfinite(values)
     share = float(read.mean()) if len(values) else 0.0
+    # few different values with a word among them are codes and a class of its own, not numbers with a typing error
     sure = share == 1 or (share >= ENOUGH and len(np.unique(values[read])) > _FEW)
     return values[read] if sure else None

@@ -63,6 +63,7 @@ def number_style(cells: pa.Array) -> str:
     if not (commas.any() or (points > 1).any()):
         return PLAIN
     groups = {mark: text.str.match(pattern + r"+(?:[,.]\d*)?$") for mark, pattern in _GROUPS.items()}
+    # decimal commas need evidence: "1,234" alone reads both ways
     if _sure(text, r"\.", groups[r"\."], points, commas):
         return COMMA
     return POINT if _thousands(text, groups[","], commas) else PLAIN
@@ -87,6 +88,7 @@ def _thousands(text: pd.Series[Any], grouped: pd.Series[Any], commas: pd.Series[
 
 def _bare(cells: pa.Array) -> pd.Series[Any]:
     """Strings with full-width characters, currency signs, and blanks or apostrophes between thousands taken away."""
+    # full-width digits and signs, as Chinese and Japanese input methods type them
     text = pc.utf8_normalize(cells, form="NFKC").to_pandas().astype(object)
     text = pd.Series(text, dtype=object).str.replace(r"^([+-]?)\s*[$€£¥]\s*", r"\1", regex=True)
     spaced = text.str.match(rf"{_SIGN}\d{{1,3}}(?:[ '’]\d{{3}})+(?:[.,]\d*)?\s*%?$", na=False).to_numpy(dtype=bool)
@@ -99,5 +101,6 @@ def _read(text: pd.Series[Any], style: str) -> np.ndarray[Any, Any]:
         text = text.where(~grouped, text.str.replace(",", "", regex=False))
     if style == COMMA:
         text = text.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+    # Python reads 1_000 as a number, tables do not mean it
     values = pd.to_numeric(text.where(~text.str.contains("_", regex=False, na=False).astype(bool)), errors="coerce")
     return values.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -10,8 +10,8 @@ import pandas as pd
 from transfermap.data.tables.columns import Kind, coerced, is_numeric, kinds_of, style_of
 
 Keys = np.ndarray[Any, np.dtype[np.uint64]]
-_PROBE = 2000
-_SURE = 0.99
+_PROBE = 2000  # rows that are looked at first: most columns give nothing away, and that shows in a few
+_SURE = 0.99  # of the rows: copies of the label have typing errors, too
 
 
 def row_keys(tables: tuple[pd.DataFrame, ...], columns: list[str]) -> list[Keys]:
@@ -56,6 +56,7 @@ def giveaways(source: pd.DataFrame, labels: np.ndarray[Any, Any]) -> list[str]:
 def _keys(table: pd.DataFrame) -> Keys:
     numbers = table.select_dtypes("float64")
     plain = pd.concat([numbers + 0.0, table.drop(columns=numbers.columns)], axis=1)  # -0.0 becomes 0.0
+    # 64 bits a row stand for its cells: tables are compared without sorting them
     return np.asarray(pd.util.hash_pandas_object(plain, index=False), dtype=np.uint64)
 
 
@@ -66,6 +67,7 @@ def _settles(column: pd.Series[Any], labels: np.ndarray[Any, Any]) -> bool:
         return False
     classes, counts = np.unique(labels, return_counts=True)
     pairs, together = np.unique(values * len(classes) + np.searchsorted(classes, labels), return_counts=True)
+    # rows with the same value: the label of the most of them is what the value tells
     total = np.bincount(values)[pairs // len(classes)]
     right = together[2 * together > total].sum() / len(labels)
     common = counts.max() / len(labels)
@@ -82,4 +84,5 @@ def _is_copy(column: pd.Series[Any], labels: np.ndarray[Any, Any], kind: Kind) -
         return False
     a, b = values[there] - values[there].mean(), labels[there] - labels[there].mean()
     scale = float(np.sqrt((a @ a) * (b @ b)))
+    # a correlation of one, up to the rounding of a file's digits
     return scale > 0 and abs(float(a @ b)) / scale > 1 - 1e-9

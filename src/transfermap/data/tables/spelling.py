@@ -41,6 +41,7 @@ def words(series: pd.Series[Any]) -> pa.Array:
 def canonical(cells: pa.Array) -> pa.Array:
     """One spelling for one value: full-width characters become plain ones, ``1.0`` and ``1.000e+00`` become ``1``."""
     plain = cells if pc.all(pc.string_is_ascii(cells)).as_py() else pc.utf8_normalize(cells, form="NFKC")
+    # programs write the same number as 1e+06 or 1000000, as they like
     powers = pc.match_substring_regex(plain, _SCIENTIFIC)
     if pc.any(powers).as_py():
         written = zip(plain.to_pylist(), powers.to_pylist(), strict=True)
@@ -63,6 +64,7 @@ def is_text(series: pd.Series[Any]) -> bool:
 
 def raw_text(series: pd.Series[Any]) -> pa.Array:
     """A column of strings (:func:`is_text`) as an Arrow array, cells untouched."""
+    # large strings: offsets of 32 bits end at 2 GB of text
     cells = pa.array(series, _TEXT if series.dtype == object else None, from_pandas=True)
     whole = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
     return whole if whole.type == _TEXT else whole.cast(_TEXT)
@@ -85,5 +87,6 @@ def _spell(value: Any) -> str | None:
     if isinstance(value, (float, np.floating)):
         if not np.isfinite(value):
             return None if np.isnan(value) else str(value)
+        # 1e15: below it every whole float is exact, and its digits are those that were typed
         return str(int(value)) if float(value).is_integer() and abs(float(value)) < 1e15 else repr(float(value))
     return value if isinstance(value, str) else str(value)

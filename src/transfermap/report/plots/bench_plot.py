@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_NAME = 40
-_CELL, _LINE, _RANKS = 0.5, 0.24, 2.6
+_NAME = 40  # characters of a method and its params
+_CELL, _LINE, _RANKS = 0.5, 0.24, 2.6  # inches
+# a gain of 15 points has the full colour; beyond it differences matter less than that they are there
 _FULL_COLOUR = 0.15
 FORMATS = (".svg", ".png", ".pdf")
 
@@ -44,6 +45,7 @@ def bench_plot(group: Mapping[str, Any]) -> Figure:
     names = [shorten(row["name"], _NAME) for row in rows]
     tasks = [shorten(f"{t['source']} > {t['target']}", 26) for t in group["tasks"]]
     ranked = group["ranking"] is not None
+    # 0.6 em a column: room by the widest common font, as the reader's is not known
     left, below = 0.2 + max(map(columns, names)) * 0.6 * SIZE / 72, 0.5
     above = 0.5 + max(map(columns, tasks)) * 0.6 * SIZE / 72
     wide, high = _CELL * len(tasks), _LINE * len(rows)
@@ -80,12 +82,14 @@ def _scores(ax: Axes, rows: Sequence[Any], tasks: Sequence[Any], names: Sequence
 def _yardstick(rows: Sequence[Mapping[str, Any]], table: Any) -> Any:
     """Source-only's accuracy on each task, for the estimator of each row; NaN where there is none."""
     own = {(r["estimator"], r["preprocess"]): table[i] for i, r in enumerate(rows) if r["method"] == "sourceonly"}
+    # a method that is its own classifier has no source-only of its own
     first = next(iter(own.values()), np.full(table.shape[1], np.nan))
     return np.array([own.get((r["estimator"], r["preprocess"]), first) for r in rows])
 
 
 def _ranks(ax: Axes, rows: Sequence[Mapping[str, Any]], ranking: Mapping[str, Any]) -> None:
     """Mean ranks; two whose bars do not meet differ beyond chance."""
+    # half on either side: two bars that do not meet are further apart than the difference
     half = ranking["critical_difference"] / 2
     for y, row in enumerate(rows):
         if row["rank"] is not None:
@@ -108,6 +112,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as its file's suffix says; the same figure gives the same bytes."""
     from matplotlib import rc_context
 
+    # ids in SVG files are random without a salt, and the date is the day's
     with rc_context({"svg.hashsalt": "transfermap"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         dateless = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})

@@ -41,6 +41,7 @@ WIDE, MIDDLE, NARROW = 6.2, 5.2, 4.7
 
 def blank(width: float, height: float) -> Figure:
     """An empty figure, measured in inches."""
+    # not through pyplot, which keeps figures alive and picks a window system
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), facecolor=PAPER)
@@ -54,6 +55,7 @@ def panels(figure: Figure, count: int, labels: Sequence[str], *, top: float, bot
     width, height = figure.get_size_inches()
     figure.subplots_adjust(left / width, bottom / height, 0.975, 1 - top / height, wspace=0.25)
     axes[0].set_yticks(range(len(labels)), [literal(x) for x in labels])
+    # downwards: the first row stands on top, as in a table
     axes[0].set_ylim(len(labels) - 0.4, -0.6)
     return axes
 
@@ -62,6 +64,7 @@ def ticks(ax: Axes, shape: Any, count: int = 4) -> None:
     """At most ``count`` steps along x, written by ``shape``; a light grid and no frame."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+    # two at least: one tick has no scale
     ax.xaxis.set_major_locator(MaxNLocator(count, min_n_ticks=2))
     ax.xaxis.set_major_formatter(FuncFormatter(shape))
     ax.tick_params(length=0, labelsize=SIZE, labelcolor=INK)
@@ -83,6 +86,7 @@ def bare(ax: Axes) -> None:
 
 def mark(side: str) -> dict[str, Any]:
     """How the source (hollow circle), the target (full triangle) and the model (full square) are drawn everywhere."""
+    # by shape and filling as well as colour: the page must be readable in grey
     marker, edge, face = {
         "source": ("o", SOURCE, PAPER),
         "target": ("^", TARGET, TARGET),
@@ -106,6 +110,7 @@ def legend(figure: Figure, marks: Sequence[Any], labels: Sequence[str]) -> None:
 
 def literal(text: str) -> str:
     """A name that matplotlib shall not read as mathematics."""
+    # between two dollar signs matplotlib sets formulas, and fails on what is none
     return text.replace("$", r"\$")
 
 
@@ -123,6 +128,7 @@ def to_svg(figure: Figure) -> str:
         figure.savefig(drawn, format="svg", metadata={"Date": None}, transparent=True)
     svg = drawn.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    # a digest, not a counter: the same figure has the same bytes wherever it stands
     prefix = hashlib.sha256(svg.encode("utf8")).hexdigest()[:8]
     used = set(re.findall(r"(?:url\(#|href=\"#)([\w-]+)", svg))
     # only inside tags: what stands between them are strangers' names
@@ -133,7 +139,9 @@ def _page_tag(tag: str, prefix: str, used: set[str]) -> str:
     """One tag of matplotlib's SVG as the page wants it."""
     tag = re.sub(r' id="([\w.-]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", tag)
     tag = re.sub(r'(url\(#|href="#)', rf"\g<1>{prefix}-", tag)
+    # a hundredth of a pixel is enough, and the page stays light
     tag = re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}", tag)
     tag = re.sub(r"#[0-9a-f]{6}\b", lambda m: f"var(--{_VARIABLES[m[0]]}, {m[0]})" if m[0] in _VARIABLES else m[0], tag)
     tag = re.sub(r"font: ((?:\w+ )*[\d.]+px) [^;\"]+", r"font: \1 var(--font, sans-serif)", tag)
+    # without a size of its own the figure follows the page's width
     return re.sub(r' (?:width|height)="[\d.]+pt"', "", tag) if tag.startswith("<svg") else tag

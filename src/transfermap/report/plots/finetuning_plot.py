@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# colour, marker and dashes differ: readable in grey
 _LINES = ((EVEN, "o", ":"), (TARGET, "^", "--"), (SOURCE, "s", "-"), (BETTER, "D", "-."), (WORSE, "v", "-"))
 
 
@@ -78,9 +79,11 @@ def curve_plot(table: pd.DataFrame, lang: str = "en") -> Figure:
         for ax, column in ((top, "score"), (bottom, "seconds")):
             mean = own[column].mean()
             ax.plot(mean.index, mean, **_style(at))
+            # the range of the draws, which are too few for a standard error
             ax.vlines(mean.index, own[column].min(), own[column].max(), color=_style(at)["color"], linewidth=0.8)
     top.set_ylabel(say("finetune.axis_score", lang), fontsize=SIZE - 1, color=INK)
     bottom.set_ylabel(say("finetune.axis_seconds", lang), fontsize=SIZE - 1, color=INK)
+    # recipes differ by factors in time, and counts of labels double
     bottom.set_yscale("log")
     bottom.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=5))
     bottom.yaxis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-_DARK = 0.55
+_DARK = 0.55  # of the full colour, above which white letters are the better readable
 
 
 def layer_plot(table: pd.DataFrame) -> Figure:

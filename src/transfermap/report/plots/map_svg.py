@@ -21,8 +21,8 @@ SIZE = {
     "head": 22.0,
     "small": 12.0,
 }
-ROW, GAP, MARGIN, ARM, MARK = 21.0, 10.0, 24.0, 48.0, 15.0
-LEAF = 3
+ROW, GAP, MARGIN, ARM, MARK = 21.0, 10.0, 24.0, 48.0, 15.0  # pixels
+LEAF = 3  # levels below the root: what is transferred, family, method
 BOLD = ("root", "what", "family", "head")
 
 STYLE = """
@@ -172,6 +172,7 @@ _EM = dict.fromkeys("mwMW@", 0.99) | dict.fromkeys("iljI.,:;'|!", 0.34) | dict.f
 
 def _width(text: str, kind: str, *, bold: bool) -> float:
     """A bound in pixels on how wide a label gets in a common sans-serif face."""
+    # no font can be measured here: the reader's browser chooses one
     em = sum(1.0 if east_asian_width(c) in "WF" else _EM.get(c, 0.72 if c.isupper() else 0.61) for c in text)
     return em * SIZE[kind] * (1.14 if bold else 1.0) + (SIZE[kind] if text else 0.0) / 2
 

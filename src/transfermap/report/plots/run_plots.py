@@ -45,8 +45,8 @@ class NothingToShow(ValueError):
 
 VALIDATORS = ("foreseen", "importance", "reverse", "infomax")
 _VOTES = {"better": (BETTER, "^", BETTER), "even": (EVEN, "o", PAPER), "worse": (WORSE, "v", WORSE)}
-_NAME = 30
-_MOST_POINTS = 500
+_NAME = 30  # characters of a name beside its row
+_MOST_POINTS = 500  # a side: an SVG holds each as an element
 
 
 def evidence_plot(record: Mapping[str, Any], lang: str = "en") -> Figure:
@@ -75,6 +75,7 @@ def evidence_plot(record: Mapping[str, Any], lang: str = "en") -> Figure:
     figure = blank(WIDE, 0.95 + 0.27 * len(rows))
     axes = panels(figure, len(shown), [shorten(called(r, lang), _NAME) for r in rows], top=0.3, bottom=0.62)
     for ax, validator in zip(axes, shown, strict=True):
+        # InfoMax is in nats whatever the task: no percent sign
         task = record["task"]["kind"] if validator != "infomax" else "regression"
         ax.axvline(0, color=INK, linewidth=0.9, zorder=1)
         for y, row in enumerate(rows):
@@ -125,6 +126,7 @@ def shift_plot(record: Mapping[str, Any], lang: str = "en", most: int = 12) -> F
     found = [c for c in record["check"]["columns"] if not absent(c["shift"])][:most]
     if not found:
         raise NothingToShow("a shift plot needs at least one column; the check of this run has none")
+    # as high as it has rows, so that text keeps its size
     figure = blank(NARROW, 0.75 + 0.25 * len(found))
     (ax,) = panels(figure, 1, [shorten(c["column"], _NAME) for c in found], top=0.08, bottom=0.62)
     for y, column in enumerate(found):
@@ -200,11 +202,13 @@ def maps_plot(record: Mapping[str, Any], arrays: Mapping[str, Any], lang: str = 
         raise NothingToShow("a map needs the arrays before_source and before_target; this run has none")
     times = ["before", "after"] if "after_source" in arrays else ["before"]
     figure = blank(MIDDLE, 3.2)
+    # shared axes: only then does it show whether the clouds have come together
     axes = figure.subplots(1, 2, sharex=True, sharey=True).tolist()
     for spare in axes[len(times) :]:
         spare.remove()
     figure.subplots_adjust(left=0.02, right=0.98, top=0.9, bottom=0.13, wspace=0.05)
     clouds = {key: np.asarray(arrays[key], dtype=float) for t in times for key in (f"{t}_source", f"{t}_target")}
+    # single rows far out would press all others into one dot; they are drawn at the edge
     low, high = np.nanpercentile(np.vstack(list(clouds.values())), (0.25, 99.75), axis=0)
     for ax, time in zip(axes, times, strict=False):
         for side in ("source", "target"):
@@ -225,6 +229,7 @@ def _name_classes(ax: Axes, record: Mapping[str, Any], arrays: Mapping[str, Any]
     belongs = np.asarray(arrays["classes_source"])
     back = {"boxstyle": "round,pad=0.15", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.8}
     for k in sorted(set(belongs.tolist()) & set(range(len(classes)))):
+        # the median: single rows far out do not move the name
         x, y = np.median(points[belongs == k], axis=0)
         ax.text(x, y, literal(shorten(classes[k], 14)), color=INK, fontsize=SIZE, ha="center", va="center", bbox=back)
 
@@ -237,11 +242,13 @@ def weights_plot(arrays: Mapping[str, Any], lang: str = "en") -> Figure:
     NothingToShow
         (a ``ValueError``) if the arrays hold no weights, or none above zero.
     """
+    # the heaviest first: a Lorenz curve, turned round
     w = np.sort(np.asarray(arrays.get("weights", []), dtype=float))[::-1]
     if w.size == 0 or not w.sum() > 0:
         raise NothingToShow("a weights plot needs the array weights with a sum above 0; this run has none")
     held = np.concatenate([[0.0], np.cumsum(w) / w.sum()])
     rows = np.linspace(0, 1, held.size)
+    # 200 points draw the curve of a million rows as well
     at = np.unique(np.linspace(0, held.size - 1, 200).astype(int))
     figure = blank(NARROW, 2.9)
     ax = figure.add_axes((0.12, 0.2, 0.83, 0.74))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ACCURACY, SHARE = "accuracy", "share of class "
 _LINES = [(SOURCE, "-"), (TARGET, "--"), (BETTER, "-."), (WORSE, ":"), (EVEN, "-"), (INK, "--")]
-_SURE = 0.98
+_SURE = 0.98  # right so often, its gradient says next to nothing
 
 
 def training_plot(arrays: Mapping[str, Any], lang: str = "en") -> Figure:
@@ -55,7 +55,9 @@ def training_plot(arrays: Mapping[str, Any], lang: str = "en") -> Figure:
             ax.plot(table[:, 0], values, line, color=color, linewidth=1.6 if label else 0.7, label=label)
         ax.legend(loc="upper right", frameon=False, fontsize=SIZE - 1, labelcolor=INK, ncols=3)
         if group is accurate:
+            # a discriminator that guesses: what adversarial methods aim at
             ax.axhline(0.5, color=EVEN, linewidth=0.8)
+            # above one there is room for the legend
             ax.set_ylim(0, 1.25)
     ticks(axes[-1], lambda x, _: f"{x:,.0f}", count=5)
     axes[-1].set_xlabel(word("training_x", lang), fontsize=SIZE - 0.5, color=MUTED)
@@ -72,7 +74,10 @@ def discriminator_won(arrays: Mapping[str, Any]) -> bool:
     """Whether the discriminator hardly erred at the end: its gradient then says little."""
     names, table = [str(n) for n in arrays.get("curve_names", [])], np.asarray(arrays.get("curves", np.empty((0, 1))))
     predicted = [
-        table[-max(len(table) // 10, 1) :, 1 + i] for i, n in enumerate(names) if n.startswith("discriminator accuracy")
+        # the last tenth: single batches say little
+        table[-max(len(table) // 10, 1) :, 1 + i]
+        for i, n in enumerate(names)
+        if n.startswith("discriminator accuracy")
     ]
     return any(float(np.nanmean(t)) > _SURE for t in predicted if np.isfinite(t).any())
 
@@ -80,6 +85,7 @@ def discriminator_won(arrays: Mapping[str, Any]) -> bool:
 def smooth(values: Any, share: int = 25) -> Any:
     """A running mean over a 25th of the points: single batches say little."""
     width = max(1, len(values) // share)
+    # terms of a later stage have no value before it; the mean is over what is there
     known = np.where(np.isfinite(values), values, 0.0)
     weight = np.convolve(np.isfinite(values).astype(float), np.ones(width), "same")
     return np.convolve(known, np.ones(width), "same") / np.where(weight > 0, weight, np.nan)
