@@ -101,7 +101,7 @@ def leave_one_out(sums: Sums, Ps: Array, Pt: Array, regs: tuple[float, ...], alp
     Ps, Pt : ndarray of shape (n_pairs, m)
         The kernel values of the pairs' source and target rows.
     """
-    # means over what is left, n - 1 rows each; two peers leave a denominator out of this error (docs/errors.md)
+    # means over what is left, n - 1 rows each; ADAPT and densratio lack a denominator here (docs/errors.md)
     scale_s, scale_t = (1 - alpha) / (sums.n_source - 1), alpha / (sums.n_target - 1)
     # one decomposition serves all penalties, which only add to the eigenvalues
     values, U = np.linalg.eigh(scale_s * sums.source + scale_t * sums.target)
@@ -138,7 +138,7 @@ def relative_pearson(rs: Array, rt: Array, alpha: float = 0.0) -> float:
     >>> relative_pearson(np.ones(5), np.ones(7), alpha=0.1)
     0.0
     """
-    # each domain's mean over its own rows: two peers divide the source's sum by the target's count (docs/errors.md)
+    # each domain's mean over its own rows: ADAPT and densratio divide both by the target's count (docs/errors.md)
     squares = alpha * float((rt**2).mean()) + (1 - alpha) * float((rs**2).mean())
     return float(rt.mean()) - squares / 2 - 0.5
 

@@ -64,7 +64,7 @@ def log_ratio(Xs: Any, Xt: Any, C: float = 1.0, folds: int | None = None, square
         count = min(folds or _FOLDS, Xs.shape[0], Xt.shape[0])
         fold = np.concatenate([stripes(Xs, count), stripes(Xt, count)])
         odds = _fold_by_fold(X, side, fold, make_pipeline(_scaler(squares, thin), _rule(C)))
-    # the rule's odds count rows, densities do not: p_t / p_s = odds * n_s / n_t. One peer has it upside down
+    # the rule's odds count rows, densities do not: p_t / p_s = odds * n_s / n_t. skada has it upside down
     return odds + np.log(Xs.shape[0] / Xt.shape[0])
 
 

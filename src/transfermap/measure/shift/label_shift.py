@@ -196,7 +196,7 @@ def em_shares(Pt: ArrayLike, prior: ArrayLike, tolerance: float = 1e-8, most: in
     q = p
     for _ in range(most if len(likelihood) else 0):
         joint = likelihood * q
-        # the same probabilities throughout: a peer calibrates them, and then iterates on the raw ones (docs/errors.md)
+        # the same probabilities throughout: abstention calibrates, then iterates on the raw ones (docs/errors.md)
         step = (joint / np.maximum(joint.sum(axis=1, keepdims=True), 1e-300)).mean(axis=0)
         step /= step.sum()
         moved, q = np.abs(step - q).max(), step

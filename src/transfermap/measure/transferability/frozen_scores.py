@@ -138,7 +138,7 @@ def leep(P: ArrayLike, yt: ArrayLike) -> float:
     np.add.at(joint, codes, answers)
     total = joint.sum(axis=0)
     given = np.divide(joint, total, out=np.zeros_like(joint), where=total > 0)
-    # the logarithm of each row's mean, as printed; a public program leaves it out
+    # the logarithm of each row's mean, as printed; the program of the SFDA paper leaves it out
     return float(min(np.log((given[codes] * answers).sum(axis=1)).mean(), 0.0))
 
 

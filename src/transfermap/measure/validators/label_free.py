@@ -148,7 +148,7 @@ def _neighbour_entropy(P: Array, start: int, stop: int, temperature: float) -> f
     """Sum over rows start ... stop of the entropy of their similarities to all other rows."""
     # 1 is the largest similarity: taking it out keeps exp below 1, and the smallest term above exp(-1/temperature).
     logits = (P[start:stop] @ P.T - 1) / temperature
-    # a row is no neighbour of itself; a peer sets the diagonal to -1 / tau, which leaves it a share
+    # a row is no neighbour of itself; skada sets the diagonal to -1 / tau, which leaves it a share
     logits[np.arange(stop - start), np.arange(start, stop)] = -np.inf
     logits -= logits.max(axis=1, keepdims=True)
     mass = np.exp(logits)

@@ -40,6 +40,7 @@ class Solve(Protocol):
 @dataclass_transform(eq_default=False, kw_only_default=True, field_specifiers=(param,))
 def params_below(cls: type[T]) -> type[T]:
     """Make an abstract class hand its params to the methods below it."""
+    # eq=False: estimators are equal as objects only, so that they stay hashable; scikit-learn prints them
     return dataclass(eq=False, repr=False, kw_only=True)(cls)
 
 

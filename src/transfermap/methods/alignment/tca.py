@@ -105,6 +105,6 @@ class TCA(Projection):
 
     def _fit(self, Xs: Array, ys: Array | None, Xt: Array) -> None:
         space, e = self._space(Xs, Xt), domain_factor(len(Xs), len(Xt))
-        # mu stands beside the discrepancy, and the problem is solved as a symmetric one; a peer hands the unsymmetric
+        # mu stands beside the discrepancy, and the problem is solved as a symmetric one; ADAPT hands the unsymmetric
         # matrix to a symmetric solver, with mu turned upside down (docs/errors.md)
         self._keep(space, self._solver(space, Xs, Xt)(factor=e))

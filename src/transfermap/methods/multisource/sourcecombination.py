@@ -163,6 +163,7 @@ class SourceCombination(Learner):
 
     def _scores(self, X: Array) -> Array:
         X = X.astype(np.float64, copy=False)
+        # a single source: nothing to tell apart
         densities = np.zeros((len(X), 1)) if self.judge_ is None else self.judge_.predict_log_proba(X)
         w = row_weights(self.source_weights_, densities, self.eta)
         if not is_classifier(self):

@@ -122,5 +122,6 @@ class PADA(Objective):
         d = m["discriminator"](f)[:, 0]
         return {
             "source": source_loss(a.z, s.y, blend(gamma, self.classwise)),
+            # target rows count in full: which class they are of is what nobody knows
             "domain": told_apart(m, d[: len(a.f)], d[len(a.f) :], blend(gamma, self.discriminator_classwise)),
         }

@@ -111,6 +111,7 @@ class KLIEP(Weigher):
 
     def weigh(self, Xs: Array, ys: Array | None, Xt: Array) -> Array:
         Xs, Xt = (X.astype(np.float64, copy=False) for X in (Xs, Xt))
+        # target rows, where the ratio is large: kernels about source rows would cover where it is near 0
         C = Xt[draw_rows(Xt, self.centres, self.random_state)]
         Ds, Dt = squared_distances(Xs, C), squared_distances(Xt, C)
         gamma = self.gamma

@@ -42,7 +42,7 @@ def mean_matching_weights(
     n = len(problem[1])
     # the paper's
     eps = (np.sqrt(n) - 1) / np.sqrt(n) if eps is None else eps
-    # all rows in one problem: a peer solves it in batches, and forgets the remainder (docs/errors.md)
+    # all rows in one problem: ADAPT solves it in batches, and forgets the remainder (docs/errors.md)
     within = BoxSlab(B, n * max(1 - eps, 0), n * (1 + eps))
     # the quadratic is n / 2 times the squared distance of the means, less a constant
     b, error = minimize_quadratic(*problem, within, tol * n / 2, max_iter)

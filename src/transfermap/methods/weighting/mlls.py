@@ -20,6 +20,7 @@ Calibration = Literal["bias", "temperature", "none"]
 
 def blunted(P: Array) -> Array:
     """Probabilities with half an observation in a thousand elsewhere: no class is ever impossible."""
+    # as in temperature scaling (measure/validators/calibration.py): a logarithm of 0 would outweigh all rows
     return 0.9995 * P + 0.0005 / P.shape[1]
 
 

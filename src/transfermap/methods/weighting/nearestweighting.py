@@ -188,6 +188,6 @@ class NearestWeighting(Weigher):
 
     def weigh(self, Xs: Array, ys: Array | None, Xt: Array) -> Array:
         k = min(self.neighbours, len(Xs))
-        # counts themselves; a peer inverts them, and favours the rows without neighbours (docs/errors.md)
+        # counts themselves; skada inverts them, and favours the rows without neighbours (docs/errors.md)
         w = self.smoothing + neighbour_counts(Xs, Xt, k) / k
         return w / w.mean()

@@ -52,7 +52,7 @@ def source_rate(n_source: int, rounds: int) -> float:
 def target_rate(error: float, n_classes: int) -> float:
     """beta_t = error / ((1 - error)(C - 1)), at most 1: a model no better than guessing among C classes has no vote."""
     held = max(error, LEAST_ERROR)
-    # by 1 less the error, where a peer divides by 2 less it (docs/errors.md); C - 1 as in SAMME, where chance is 1 / C
+    # by 1 less the error, where ADAPT divides by 2 less it (docs/errors.md); C - 1 as in SAMME, for C classes
     return min(held / ((1 - held) * (n_classes - 1)), 1.0) if held < 1 else 1.0
 
 

@@ -119,7 +119,7 @@ def lowered(w: Array, e: Array, share: float) -> Array:
     low, high = 0.0, 1.0
     while w @ np.exp(-high * e) > goal and high < 1e6:
         low, high = high, 2 * high
-    # by the interval's own ends: a peer keeps the best of signed differences, and can return another point
+    # by the interval's own ends: ADAPT keeps the best of signed differences, and can return another point
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (middle, high) if w @ np.exp(-middle * e) > goal else (low, middle)
