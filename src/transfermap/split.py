@@ -70,6 +70,18 @@ class Side:
     pairs: Any = None
     attributes: Mapping[Any, Any] | None = None
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The pairs' shape, (n,); there is none without pairs."""
+        # scikit-learn's cross-validation takes apart what has X's length and hands on whole what has none
+        if self.pairs is None:
+            raise AttributeError("side information without pairs has no rows, and so no shape")
+        return np.shape(self.pairs)
+
+    def __getitem__(self, rows: Any) -> Self:
+        """The side information of some rows; a pair whose partner is not among them is none."""
+        return self if self.pairs is None else replace(self, pairs=np.asarray(self.pairs)[rows])
+
     def paired(self, n_source: int) -> tuple[Array, Array]:
         """Places of the pairs' source rows and of their target rows, (n_pairs,) each; source rows come first."""
         numbers = np.asarray(self.pairs)
@@ -223,12 +235,12 @@ def split(est: Any, X: Any, y: Any, sample_domain: Any, reads: Reads, side: Side
 def _side(est: Any, side: Side | None, order: Array, n: int, need: str) -> Side | None:
     """Side information with its pairs in the order of the parted rows; refused where it is missing or does not fit."""
     name = type(est).__name__
+    if side is not None and not isinstance(side, Side):
+        raise ValueError(f"{name}: side must be a Side, such as Side(pairs=...); got {type(side).__name__}")
     if need and (side is None or getattr(side, need) is None):
         raise ValueError(f"{name} needs side information: expected side=Side({need}=...), and got none")
     if side is None:
         return None
-    if not isinstance(side, Side):
-        raise ValueError(f"{name}: side must be a Side, such as Side(pairs=...); got {type(side).__name__}")
     if side.attributes is not None:
         _check_attributes(name, side.attributes)
     if side.pairs is None:

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import sklearn
 from scipy import sparse
+from side_information import self_told, told
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
@@ -28,6 +29,7 @@ from transfermap.deep import estimators as shells
 from transfermap.deep.training.objective import Objective
 from transfermap.roles import Adapter, Learner, Weigher
 from transfermap.runs.model_file import load, save
+from transfermap.split import Side
 
 HERE = Path(__file__).parents[1]
 # the only check that scikit-learn does not run: it asks for an environment variable that nothing else here needs
@@ -36,6 +38,9 @@ SKIPPED = {"check_array_api_input"}
 SEEDS = range(1000, 1008)
 MARGIN = 0.05
 BASELINES = ("sourceonly", "erm")
+
+# methods that cannot do without side information
+NEED_SIDE = [k for k in keys() if find(k).reads.side]
 
 each = pytest.mark.parametrize("key", keys())
 
@@ -76,11 +81,18 @@ def data_for(key, name="no_shift", **how):
 
 def data(name="no_shift", n=40, seed=0, task="classification"):
     """Both domains one below the other, in mixed order: X, y with the target's true labels, and sample_domain."""
+    X, y, d, _ = data_and_side(name, n, seed, task)
+    return X, y, d
+
+
+def data_and_side(name, n, seed, task):
+    """As ``data``, and the toy's own side information where it has some."""
     toy = make_toy(name, n=n, seed=seed, task=task)
     X, y = np.r_[toy.Xs, toy.Xt], np.r_[toy.ys, toy.yt]
     sources = np.ones(len(toy.Xs), int) if toy.sources is None else toy.sources
     mixed = np.random.default_rng(seed).permutation(len(X))
-    return X[mixed], y[mixed], np.r_[sources, -np.ones(len(toy.Xt), int)][mixed]
+    side = Side(pairs=toy.pairs, attributes=toy.attributes)[mixed]
+    return X[mixed], y[mixed], np.r_[sources, -np.ones(len(toy.Xt), int)][mixed], side
 
 
 def hidden(key, y, d, mark=None, few=20):
@@ -112,7 +124,7 @@ def enough(key):
 
 
 def scores(m, X, y, d, Xnew):
-    return outputs(m.fit(X, y, sample_domain=d), Xnew)
+    return outputs(m.fit(X, y, **told(m.adapter.card.key, X, y, d)), Xnew)
 
 
 @pytest.fixture(autouse=True)
@@ -142,11 +154,12 @@ def test_scikit_learns_checks_pass(key, after):
     if misfit and misfit not in find(key).card.tasks:
         X, y, d = data()
         with pytest.raises(ValueError, match="predicts numbers" if numeric(key) else "needs classes"):
-            Adapted(new(key), after).fit(X, y, sample_domain=d)
+            Adapted(new(key), after).fit(X, y, **told(key, X, y, d))
         return
+    whole = new(key) if after is None else Adapted(new(key), after)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks fit on noise: estimators may say that they did not converge
-        results = check_estimator(new(key) if after is None else Adapted(new(key), after), on_fail=None, on_skip=None)
+        results = check_estimator(self_told(whole), on_fail=None, on_skip=None)
     assert {r["check_name"] for r in results if r["status"] == "skipped"} <= SKIPPED
     assert [(r["check_name"], r["exception"]) for r in results if r["status"] not in ("passed", "skipped")] == []
     assert len(results) > 40
@@ -162,8 +175,8 @@ def test_inputs_and_params_are_not_touched(key):
     params = m.get_params()
     for array in (X, y, d):
         array.setflags(write=False)
-    m.fit(X, y, sample_domain=d).predict(X)
-    new(key).fit(X, y, sample_domain=d)
+    m.fit(X, y, **told(key, X, y, d)).predict(X)
+    new(key).fit(X, y, **told(key, X, y, d))
     assert all(np.array_equal(a, b) for a, b in zip(before, (X, y, d), strict=True))
     assert repr(m.get_params()) == repr(params)
 
@@ -173,7 +186,7 @@ def test_fitting_again_is_fitting_anew(key):
     X, y, d = data_for(key)
     other = data_for(key, "site_offsets", n=30, seed=3)
     m = model(key)
-    m.fit(other[0], other[1], sample_domain=other[2])
+    m.fit(*other[:2], **told(key, *other))
     np.testing.assert_array_equal(scores(m, X, y, d, X), scores(model(key), X, y, d, X))
 
 
@@ -197,13 +210,13 @@ def test_target_labels_cannot_move_the_prediction(key, mask):
 def test_known_target_labels_are_asked_for_and_read(key):
     X, y, d = data_for(key, "class_shift")
     with pytest.raises(ValueError, match="no target row has a label"):
-        model(key).fit(X, np.where(d > 0, y, unknown(key)), sample_domain=d)
+        model(key).fit(X, np.where(d > 0, y, unknown(key)), **told(key, X, y, d))
     if numeric(key):
         y[d > 0] = np.where(y[d > 0] < 0, -1.0, y[d > 0])  # a number like any other
         assert np.isfinite(scores(model(key), X, y, d, X)).all()
     else:
         with pytest.raises(ValueError, match="also a class"):
-            model(key).fit(X, 2 * y - 1, sample_domain=d)
+            model(key).fit(X, 2 * y - 1, **told(key, X, y, d))
     seen = hidden(key, y, d)
     flipped = np.where((d < 0) & ~is_unknown(seen), 1 - seen, seen)
     assert not np.allclose(scores(model(key), X, seen, d, X), scores(model(key), X, flipped, d, X))
@@ -217,7 +230,7 @@ def test_string_labels_give_what_numbers_give(key):
     named[is_unknown(y)] = None
     if numeric(key):
         with pytest.raises(ValueError, match="predicts numbers; got labels such as"):
-            model(key).fit(X, named, sample_domain=d)
+            model(key).fit(X, named, **told(key, X, named, d))
         return
     np.testing.assert_array_equal(scores(model(key), X, named, d, X), scores(model(key), X, y, d, X))
 
@@ -247,7 +260,7 @@ def test_the_order_of_rows_does_not_matter(key):
 @each
 def test_each_row_comes_back_at_its_place(key):
     X, y, d = data_for(key, "site_offsets")
-    m = new(key).fit(X, y, sample_domain=d)
+    m = new(key).fit(X, y, **told(key, X, y, d))
     if isinstance(m, Weigher):
         alone = new(key).fit(*(np.r_[a[d > 0], a[d < 0]] for a in (X, y)), sample_domain=np.sort(d)[::-1])
         np.testing.assert_allclose(m.weights_, alone.weights_, atol=1e-9)
@@ -262,7 +275,7 @@ def test_each_row_comes_back_at_its_place(key):
     for side in (d > 0, d < 0):
         np.testing.assert_allclose(Z[side], m.transform(X[side], sample_domain=d[side]), atol=1e-9)
     np.testing.assert_allclose(Z[d < 0], m.transform(X[d < 0]), atol=1e-9)
-    np.testing.assert_array_equal(new(key).fit_transform(X, y, sample_domain=d), Z)
+    np.testing.assert_array_equal(new(key).fit_transform(X, y, **told(key, X, y, d)), Z)
 
 
 @each
@@ -279,7 +292,7 @@ def test_the_same_seed_gives_the_same_bits(key):
 @each
 def test_saved_and_loaded_it_predicts_the_same(key, tmp_path):
     X, y, d = data_for(key, "site_offsets")
-    fitted = model(key).fit(X, y, sample_domain=d)
+    fitted = model(key).fit(X, y, **told(key, X, y, d))
     save(fitted, tmp_path / "model.tmap")
     np.testing.assert_array_equal(outputs(load(tmp_path / "model.tmap"), X), outputs(fitted, X))
 
@@ -290,7 +303,7 @@ def test_saved_and_loaded_it_predicts_the_same(key, tmp_path):
 @each
 def test_new_rows_one_at_a_time_or_together(key):
     X, y, d = data_for(key, "site_offsets")
-    fitted = model(key).fit(X, y, sample_domain=d)
+    fitted = model(key).fit(X, y, **told(key, X, y, d))
     unseen = data("site_offsets", seed=5)[0][:15]
     alone = np.concatenate([outputs(fitted, row[None]) for row in unseen])
     np.testing.assert_allclose(alone, outputs(fitted, unseen), rtol=1e-9, atol=1e-9)
@@ -302,8 +315,8 @@ def test_new_rows_one_at_a_time_or_together(key):
 @each
 def test_float32_stays_float32_and_agrees(key):
     X, y, d = data_for(key)
-    small = new(key).fit(X.astype(np.float32), y, sample_domain=d)
-    big = new(key).fit(X.astype(np.float32).astype(float), y, sample_domain=d)
+    small = new(key).fit(X.astype(np.float32), y, **told(key, X, y, d))
+    big = new(key).fit(X.astype(np.float32).astype(float), y, **told(key, X, y, d))
     if isinstance(small, Weigher):
         np.testing.assert_allclose(small.weights_, big.weights_, atol=1e-3)
         return
@@ -320,7 +333,7 @@ def test_float32_stays_float32_and_agrees(key):
 def test_a_frame_gives_what_an_array_gives(key):
     X, y, d = data_for(key)
     frame = pd.DataFrame(X, columns=list("abcd"), index=np.arange(len(X)) * 3)
-    fitted = model(key).fit(frame, pd.Series(y), sample_domain=pd.Series(d))
+    fitted = model(key).fit(frame, pd.Series(y), **told(key, X, y, d) | {"sample_domain": pd.Series(d)})
     assert list(fitted.feature_names_in_) == list("abcd")
     expected = scores(model(key), X, y, d, X)
     np.testing.assert_allclose(outputs(fitted, frame), expected, rtol=1e-9, atol=1e-9)
@@ -338,7 +351,7 @@ def test_sparse_gives_what_dense_gives(key):
 def test_sparse_is_refused_where_it_cannot_be(key):
     X, y, d = data_for(key)
     with pytest.raises((ValueError, TypeError), match=r"[Ss]parse"):
-        new(key).fit(sparse.csr_matrix(X), y, sample_domain=d)
+        new(key).fit(sparse.csr_matrix(X), y, **told(key, X, y, d))
 
 
 # 8. bad and thin input
@@ -373,16 +386,16 @@ def broken(key):
 def test_bad_input_is_refused_with_a_sentence(key, case):
     X, y, d, says = broken(key)[case]
     if case == "one class" and numeric(key):
-        assert model(key).fit(X, y, sample_domain=d).predict(X) == pytest.approx(y)
+        assert model(key).fit(X, y, **told(key, X, y, d)).predict(X) == pytest.approx(y)
         return
     with pytest.raises(ValueError, match=says):
-        model(key).fit(X, y, sample_domain=d)
+        model(key).fit(X, y, **told(key, X, y, d))
 
 
 @each
 def test_the_wrong_width_is_refused(key):
     X, y, d = data_for(key)
-    for fitted in (model(key).fit(X, y, sample_domain=d), new(key).fit(X, y, sample_domain=d)):
+    for fitted in (model(key).fit(X, y, **told(key, X, y, d)), new(key).fit(X, y, **told(key, X, y, d))):
         act = getattr(fitted, "predict", None) or getattr(fitted, "transform", None)
         if act:
             with pytest.raises(ValueError, match="expecting 4 features"):
@@ -405,7 +418,7 @@ def test_a_param_out_of_bounds_is_refused(key, name, value):
     X, y, d = data_for(key)
     for m in (find(key)(**{name: value}), model(key, **{name: value})):
         with pytest.raises(ValueError, match=f"{name} must be"):
-            m.fit(X, y, sample_domain=d)
+            m.fit(X, y, **told(key, X, y, d))
 
 
 @each
@@ -431,7 +444,7 @@ def test_thin_data_works(key, case):
         X = np.random.default_rng(0).normal(size=(len(X), 200))
     elif case == "twins":
         X, y, d = X.repeat(2, 0), y.repeat(2), d.repeat(2)
-    fitted = model(key).fit(X, y, sample_domain=d)
+    fitted = model(key).fit(X, y, **told(key, X, y, d))
     assert np.isfinite(outputs(fitted, X)).all()
 
 
@@ -447,10 +460,12 @@ def test_it_beats_source_only_on_its_own_shift(key):
 
 
 @cache
-def accuracy(key, shift, seed, net):
-    X, y, d = data(shift, n=300, seed=seed)
+def accuracy(key, shift, seed, net, shuffle=None):
+    X, y, d, side = data_and_side(shift, 300, seed, "classification")
+    side = side if shuffle is None else side.shuffled(shuffle)
     method = find(key)(**({} if net is None else {"net": net}))
-    m = Adapted(method, LogisticRegression(max_iter=2000)).fit(X, hidden(key, y, d), sample_domain=d)
+    m = Adapted(method, LogisticRegression(max_iter=2000))
+    m.fit(X, hidden(key, y, d), sample_domain=d, side=side)
     return m.score(X[d < 0], y[d < 0])
 
 
@@ -462,8 +477,44 @@ def test_it_beats_source_only_for_regression_too(key):
 
 @cache
 def r2(key, shift, seed):
-    X, y, d = data(shift, n=300, seed=seed, task="regression")
-    return Adapted(new(key), Ridge()).fit(X, hidden(key, y, d, np.nan), sample_domain=d).score(X[d < 0], y[d < 0])
+    X, y, d, side = data_and_side(shift, 300, seed, "regression")
+    m = Adapted(new(key), Ridge()).fit(X, hidden(key, y, d, np.nan), sample_domain=d, side=side)
+    return m.score(X[d < 0], y[d < 0])
+
+
+# side information
+
+
+@pytest.mark.parametrize("key", NEED_SIDE)
+def test_side_information_is_refused_when_absent_or_of_the_wrong_length(key):
+    X, y, d = data_for(key)
+    need = find(key).reads.side
+    for m in (new(key), model(key)):
+        for none in (None, Side()):
+            with pytest.raises(ValueError, match=rf"needs side information: expected side=Side\({need}="):
+                m.fit(X, y, sample_domain=d, side=none)
+        with pytest.raises(ValueError, match="side must be a Side"):
+            m.fit(X, y, sample_domain=d, side=np.arange(len(X)))
+        given = told(key, X, y, d)["side"]
+        if need == "pairs":
+            wrong, says = [given[1:], given[np.r_[0, : len(X)]], Side(pairs=given.pairs + 0.5)], "one a row of X"
+        else:
+            c, *_ = given.attributes
+            wrong = [Side(attributes=given.attributes | {c: value}) for value in ([0.0], [np.nan, 1.0], "?")]
+            says = "attributes"
+        for bad in wrong:
+            with pytest.raises(ValueError, match=says):
+                m.fit(X, y, sample_domain=d, side=bad)
+
+
+@pytest.mark.parametrize("key", NEED_SIDE)
+def test_with_shuffled_side_information_it_beats_source_only_no_more(key):
+    shift = find(key).card.toy
+    floor = np.mean([accuracy(baseline(key), shift, seed, None) for seed in SEEDS])
+    floor = max(floor, 1 / len(np.unique(data(shift, n=300)[1][data(shift, n=300)[2] < 0])))  # guessing a class
+    lost = np.mean([accuracy(key, shift, seed, None, shuffle) for seed in SEEDS for shuffle in range(4)])
+    told_right = np.mean([accuracy(key, shift, seed, None) for seed in SEEDS])
+    assert lost < floor + MARGIN < told_right
 
 
 # 10. what it says of itself
@@ -500,15 +551,16 @@ def test_it_works_in_pipelines_and_searches(key, routing):
     penalty = "alpha" if numeric(key) else "C"
     with sklearn.config_context(enable_metadata_routing=routing):
         piped = make_pipeline(StandardScaler(), clone(bare))
-        name = "sample_domain" if routing else "adapted__sample_domain"
-        expected = clone(bare).fit(StandardScaler().fit_transform(X), y, sample_domain=d)
+        given = told(key, X, y, d)
+        named = given if routing else {f"adapted__{name}": value for name, value in given.items()}
+        expected = clone(bare).fit(StandardScaler().fit_transform(X), y, **told(key, X, y, d))
         np.testing.assert_array_equal(
-            piped.fit(X, y, **{name: d}).predict(X), expected.predict(StandardScaler().fit_transform(X))
+            piped.fit(X, y, **named).predict(X), expected.predict(StandardScaler().fit_transform(X))
         )
         folds = list(StratifiedKFold(2).split(X, (d > 0) * 2 + (y > y.mean())))
         search = GridSearchCV(piped, {f"adapted__estimator__{penalty}": [0.1, 1.0]}, cv=folds, error_score="raise")
-        assert np.isfinite(search.fit(X, y, **{name: d}).best_score_)
-        found = cross_validate(bare, X, y, cv=folds, params={"sample_domain": d}, error_score="raise")
+        assert np.isfinite(search.fit(X, y, **named).best_score_)
+        found = cross_validate(bare, X, y, cv=folds, params=given, error_score="raise")
         assert np.isfinite(found["test_score"]).all()
 
 
@@ -516,11 +568,11 @@ def test_it_works_in_pipelines_and_searches(key, routing):
 def test_several_sources(key):
     X, y, d = data_for(key, n=60)
     d = np.where(d > 0, np.arange(len(d)) % 3 + 5, -2)
-    fitted = model(key).fit(X, y, sample_domain=d)
+    fitted = model(key).fit(X, y, **told(key, X, y, d))
     assert fitted.score(X[d < 0], y[d < 0]) > enough(key)
 
 
 @each
 def test_without_domains_every_row_is_both(key):
     X, y, _ = data_for(key, n=60)
-    assert model(key).fit(X, y).score(X, y) > enough(key)
+    assert model(key).fit(X, y, **told(key, X, y)).score(X, y) > enough(key)

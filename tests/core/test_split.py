@@ -109,3 +109,11 @@ def test_shuffled_side_information_holds_the_same_things_elsewhere():
     assert sorted(other.pairs) == list(range(50)) and not np.array_equal(other.pairs, side.pairs)
     assert set(other.attributes) == set(side.attributes) and other.attributes != side.attributes
     assert sorted(other.attributes.values()) == sorted(side.attributes.values())
+
+
+def test_pairs_are_dealt_out_with_their_rows_and_attributes_go_along_whole():
+    side = Side(pairs=[3, 4, 3, -1], attributes={"a": [1.0]})
+    some = side[[0, 2]]
+    assert side.shape == (4,) and some.pairs.tolist() == [3, 3] and some.attributes is side.attributes
+    assert not hasattr(Side(attributes={"a": [1.0]}), "shape")
+    assert len(side[:2].paired(1)[0]) == 0  # the partner is not among them

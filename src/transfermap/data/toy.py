@@ -19,7 +19,8 @@ Task = Literal["classification", "regression"]
 class Toy(NamedTuple):
     """Source rows and labels, target rows, and the target's labels, which only a judge may see.
 
-    ``sources`` (n_source,) says which source a row is of, where there are several.
+    ``sources`` (n_source,) says which source a row is of, where there are several; ``pairs`` (n_source + n_target,) and
+    ``attributes`` are side information, where a method is to have some.
     """
 
     Xs: Array
@@ -27,6 +28,8 @@ class Toy(NamedTuple):
     Xt: Array
     yt: Array
     sources: Array | None = None
+    pairs: Array | None = None
+    attributes: dict[int, list[float]] | None = None
 
 
 Shift = Callable[[int, int, Task], Toy]
@@ -284,3 +287,18 @@ def unknown_class(rng: Rng, n: int, task: Task) -> Toy:
         toy.Xt[new, 0] = 0.5 * rng.normal(size=new.sum())
         toy.yt[new] = 2
     return toy
+
+
+@_shift
+def paired_views(rng: Rng, n: int, task: Task) -> Toy:
+    """Two instruments whose columns have nothing in common; half of the things were measured on both."""
+    (ys, signal_s), (yt, signal_t) = _labels(rng, n, task), _labels(rng, n, task)
+    half = n // 2
+    yt[:half], signal_t[:half] = ys[:half], signal_s[:half]
+    source, target = _clouds(rng, signal_s, 6), _clouds(rng, signal_t, 6)
+    target[:half] = source[:half]
+    views = [
+        rows @ np.linalg.qr(rng.normal(size=(6, 6)))[0] + 0.2 * rng.normal(size=(n, 6)) for rows in (source, target)
+    ]
+    apart = np.full(n - half, -1)
+    return Toy(views[0], ys, views[1], yt, pairs=np.r_[np.arange(half), apart, np.arange(half), apart])

@@ -10,6 +10,7 @@ from sklearn.neighbors import kneighbors_graph
 from sklearn.utils import Tags
 
 from transfermap.card import Card, method, param
+from transfermap.math.blocks import columns_of, own_columns
 from transfermap.math.linalg import Array, row_space
 from transfermap.roles import Adapter
 from transfermap.split import Reads, Split
@@ -82,27 +83,6 @@ def common_axes(near: Array, apart: Array, k: int) -> Array:
     D = len(near)
     # ``near`` has the ridge, so it is the one that can be divided by
     return eigh(apart, near, subset_by_index=[max(D - k, 0), D - 1])[1][:, ::-1]
-
-
-def columns_of(X: Array, number: int) -> Array:
-    """Which columns (d,) a domain has: those that are not NaN throughout.
-
-    Raises
-    ------
-    ValueError
-        If a column has some numbers and some NaN, or there is no column with numbers.
-    """
-    missing = np.isnan(X).sum(axis=0)
-    partly = (missing > 0) & (missing < len(X))
-    if partly.any():
-        column = int(partly.argmax())
-        raise ValueError(
-            f"column {column} is NaN in {missing[column]} of {len(X)} rows of {_name(number)}; "
-            "expected a domain to have a column in all its rows or in none"
-        )
-    if missing.all():
-        raise ValueError(f"all columns of {_name(number)} are NaN; expected at least one with numbers")
-    return missing == 0
 
 
 def _name(number: int) -> str:
@@ -230,7 +210,7 @@ class DAMA(Adapter):
     def _fit_rows(self, rows: Split) -> None:
         numbers, n_classes, tables = _tables(rows)
         self.domains_ = np.array(numbers)
-        self.columns_ = np.stack([columns_of(X, k) for k, (X, _) in zip(numbers, tables, strict=True)])
+        self.columns_ = np.stack([columns_of(X, _name(k)) for k, (X, _) in zip(numbers, tables, strict=True)])
         if not self.columns_.any(axis=0).all():
             lost = int(np.argmin(self.columns_.any(axis=0)))
             raise ValueError(f"column {lost} is NaN in every row of every domain; expected a domain that has it")
@@ -263,11 +243,7 @@ class DAMA(Adapter):
         Z = np.empty((len(X), self.projections_.shape[2]), dtype=X.dtype)
         for number, has, mean, P in zip(self.domains_, self.columns_, self.means_, self.projections_, strict=True):
             mine = numbers == number
-            own = X[mine][:, has]
-            if np.isnan(own).any():
-                column = int(np.flatnonzero(has)[np.isnan(own).any(axis=0)][0])
-                where = f"rows of {_name(number)}, which had it in fit"
-                raise ValueError(f"column {column} is NaN in {where}; expected numbers")
+            own = own_columns(X[mine], has, _name(number))
             Z[mine] = (own - mean[has]) @ P[has]
         return Z
 
