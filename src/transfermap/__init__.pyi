@@ -24,6 +24,7 @@ from transfermap.methods.alignment.tjm import TJM as TJM
 from transfermap.methods.alignment.wbda import WBDA as WBDA
 from transfermap.methods.baseline.erm import ERM as ERM
 from transfermap.methods.baseline.sourceonly import SourceOnly as SourceOnly
+from transfermap.methods.crossmodal.cca import CCA as CCA
 from transfermap.methods.discrepancy.dan import DAN as DAN
 from transfermap.methods.discrepancy.ddc import DDC as DDC
 from transfermap.methods.discrepancy.deepcoral import DeepCORAL as DeepCORAL
