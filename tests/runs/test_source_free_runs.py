@@ -192,7 +192,7 @@ def test_adapting_a_run_gives_a_run_that_predicts_reports_and_is_verified(place)
     assert found["verdict"]["answer"] == "unknown"
     assert found["verdict"]["model"] == "tent"
     codes = [note["code"] for note in found["verdict"]["reasons"]]
-    assert codes[:2] == ["withoutsource.nothing", "withoutsource.signs"] and codes[-1] == "verdict.named"
+    assert codes[:2] == ["source_free.nothing", "source_free.signs"] and codes[-1] == "verdict.named"
     for out, more in (("p.csv", []), ("q.csv", ["--method", "sourceonly"])):
         done = called("predict", place / "adapted", place / "c.csv", "-o", place / out, *more)
         assert done.exit_code == 0, done.output

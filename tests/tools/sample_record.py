@@ -100,9 +100,9 @@ def sample_record(
         "ledger": [
             {"note": note("check.clear", "warn", value=0.81, low=0.79, high=0.83), "status": "measured", "fine": True},
             {"note": note("check.outside", "warn", share=0.13), "status": "measured", "fine": False},
-            {"note": note("ledger.same_task", label=label), "status": "asserted", "fine": None},
-            {"note": note("ledger.same_columns"), "status": "asserted", "fine": None},
-            {"note": note("ledger.same_meaning", "warn", label=label), "status": "unknowable", "fine": None},
+            {"note": note("assumptions.same_task", label=label), "status": "asserted", "fine": None},
+            {"note": note("assumptions.same_columns"), "status": "asserted", "fine": None},
+            {"note": note("assumptions.same_meaning", "warn", label=label), "status": "unknowable", "fine": None},
         ],
         "untrusted": {"count": 120, "rows": _rows(rng, ("far", "unsure"))},
         "label_me": _rows(rng, ("disagree", "random", "unsure")),

@@ -1,4 +1,4 @@
-"""Taught by the consensus: who teaches, which rows, and that the model is the usual estimator."""
+"""Pseudo-labelling by the ensemble: who teaches, which rows, and that the model is the usual estimator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All methods together: the mean of what they say, as a model and as evidence."""
+"""Soft-voting ensemble: the mean of what they say, as a model and as evidence."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_numbers_are_averaged():
 def test_without_models_it_says_so():
     with pytest.raises(ValueError, match="no models"):
         Together().predict(X)
-    assert card_of(KEY).name == "All methods together"
+    assert card_of(KEY).name == "Soft-voting ensemble"
     assert card_of("coral").family == "subspace"
 
 

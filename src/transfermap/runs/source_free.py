@@ -151,7 +151,7 @@ def _found(run: Run, name: str, rows: _Rows, tried: list[Tried], named: bool, se
 
 def _check(task: dict[str, Any], far: float) -> dict[str, Any]:
     """Of what a check measures, the little that needs no source: how many rows lie far from all that the run saw."""
-    note = Note("withoutsource.far", "warn" if far > FAR else "info", {"share": far, "rows": task["n_target"]})
+    note = Note("source_free.far", "warn" if far > FAR else "info", {"share": far, "rows": task["n_target"]})
     unknown = {"value": None, "low": None, "high": None}
     found = {"notes": [note.to_dict()], "auc": unknown, "columns": [], "outside": far, "shares": []}
     return found | {"only_shares": False, "duplicates": 0, "reading": [], "task": task}

@@ -1,4 +1,4 @@
-"""What all methods that move features agree on teaches the usual estimator: one more candidate, for classes."""
+"""Pseudo-labelling by the ensemble of the methods that move features: one more candidate, for classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from transfermap.verdict.voting import joint, outputs
 KEY = "taught"
 SURE = 0.5
 CARD = Card(
-    name="Taught by the consensus",
+    name="Pseudo-labelling by the ensemble",
     year=2005,
     setting="transductive",
     transfers="parameters",

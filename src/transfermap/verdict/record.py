@@ -148,10 +148,10 @@ def ledger(task: Task, checked: Check, verdict: Verdict) -> list[dict[str, Any]]
         (checked.notes[0], "measured", low <= 0.9),
         (outside, "measured", outside.code == "check.inside"),
         *([(shares, "measured", shares.code == "check.shares_steady")] if shares else []),
-        (Note("ledger.same_task", "info", {"label": task.label}), "asserted", None),
-        (Note("ledger.same_columns"), "asserted", None),
-        (Note("ledger.same_meaning", "warn", {"label": task.label}), "unknowable", None),
-        *[(Note("ledger.method", "info", {"claim": claim}), "unknowable", None) for claim in _claims(verdict)],
+        (Note("assumptions.same_task", "info", {"label": task.label}), "asserted", None),
+        (Note("assumptions.same_columns"), "asserted", None),
+        (Note("assumptions.same_meaning", "warn", {"label": task.label}), "unknowable", None),
+        *[(Note("assumptions.method", "info", {"claim": claim}), "unknowable", None) for claim in _claims(verdict)],
     ]
     return [{"note": note.to_dict(), "status": status, "fine": fine} for note, status, fine in rows]
 

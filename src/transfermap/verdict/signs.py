@@ -165,13 +165,13 @@ def verdict(
     base, *others = board
     fine = [row for row in others if row["status"] == "ok"]
     same = bool(fine) and max(row["changed"] for row in fine) < SAME
-    reasons = [Note("withoutsource.nothing", "warn")]
+    reasons = [Note("source_free.nothing", "warn")]
     if same:
-        reasons = [Note("withoutsource.same", "info", {"share": max(row["changed"] for row in fine)})]
+        reasons = [Note("source_free.same", "info", {"share": max(row["changed"] for row in fine)})]
     reasons += [note for row in fine for note in _signs(row, base, classes)]
     reasons += [note for one in tried for note in _stopped(one)]
     if rows < FEW and fine:
-        reasons.append(Note("withoutsource.few", "warn", {"rows": rows}))
+        reasons.append(Note("source_free.few", "warn", {"rows": rows}))
     model = fine[0]["method"] if named and fine else BASE
     if named and not same:
         reasons.append(Note("verdict.named", "warn", {"method": fine[0]["name"]}))
@@ -195,9 +195,9 @@ def _signs(row: Mapping[str, Any], base: Mapping[str, Any], classes: int) -> lis
         "uses": row["classes_in_use"],
         "classes": classes,
     }
-    signs = [Note("withoutsource.signs", "info", values)]
+    signs = [Note("source_free.signs", "info", values)]
     if row["dropped"]:
-        signs.append(Note("withoutsource.lost", "warn", {"method": row["name"], "lost": row["dropped"]}))
+        signs.append(Note("source_free.lost", "warn", {"method": row["name"], "lost": row["dropped"]}))
     return signs
 
 
@@ -209,16 +209,16 @@ def _stopped(tried: Tried) -> list[Note]:
     kept = getattr(method, "stopped_", None)
     if kept is None:
         return []
-    return [Note("withoutsource.stopped", "warn", {"method": tried.card.name, "kept": kept, "of": method.epochs})]
+    return [Note("source_free.stopped", "warn", {"method": tried.card.name, "kept": kept, "of": method.epochs})]
 
 
 def assumptions(label: str, tried: Sequence[Tried]) -> list[dict[str, Any]]:
     """What the predictions rest on, and nothing here can show."""
     claims = dict.fromkeys(claim for one in tried if one.P is not None for claim in one.card.assumes)
     rows = [
-        (Note("ledger.same_task", "info", {"label": label}), "asserted"),
-        (Note("ledger.same_columns"), "asserted"),
-        (Note("ledger.same_meaning", "warn", {"label": label}), "unknowable"),
-        *((Note("ledger.method", "info", {"claim": claim}), "unknowable") for claim in claims),
+        (Note("assumptions.same_task", "info", {"label": label}), "asserted"),
+        (Note("assumptions.same_columns"), "asserted"),
+        (Note("assumptions.same_meaning", "warn", {"label": label}), "unknowable"),
+        *((Note("assumptions.method", "info", {"claim": claim}), "unknowable") for claim in claims),
     ]
     return [{"note": note.to_dict(), "status": status, "fine": None} for note, status in rows]

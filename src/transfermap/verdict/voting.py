@@ -1,4 +1,4 @@
-"""All methods together: what the mean of their answers says, as one more candidate."""
+"""The soft-voting ensemble: the mean of all methods' answers, as one more candidate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transfermap.verdict.encoded import Array, Domains, Part
 
 KEY = "together"
 CARD = Card(
-    name="All methods together",
+    name="Soft-voting ensemble",
     year=1996,
     setting="transductive",
     transfers="parameters",

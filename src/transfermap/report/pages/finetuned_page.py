@@ -55,12 +55,12 @@ def tuned_page(record: Mapping[str, Any], held: pd.DataFrame, lang: str = "en") 
     env = environment()
     env.globals |= {
         "t": lambda key: word(key, lang),
-        "own": partial(_said, "tuned", lang),
+        "own": partial(_said, "finetuned", lang),
         "table": partial(_said, "finetune", lang),
         "say": lambda note: sentence(note, lang),
     }
     env.filters |= {"percent": percent, "number": number}
-    return env.get_template("tuned.html").render(
+    return env.get_template("finetuned.html").render(
         r=record,
         lang={"en": "en", "zh": "zh-CN"}[lang],
         data=Path(record["task"]["data"]).name,

@@ -53,7 +53,7 @@ def page(look: Look, figures: Mapping[str, bytes], lang: str) -> str:
     names = [f"units_{i}_{g.name}" for i, g in enumerate(look.galleries)]
     return (
         _environment(lang)
-        .get_template("look.html")
+        .get_template("inspect.html")
         .render(
             look=look,
             lang={"en": "en", "zh": "zh-CN"}[lang],
@@ -66,7 +66,7 @@ def page(look: Look, figures: Mapping[str, bytes], lang: str) -> str:
 @cache
 def _environment(lang: str) -> Environment:
     env = environment()
-    env.globals |= {"t": lambda key, **values: say(f"look.{key}", lang, **values)}
+    env.globals |= {"t": lambda key, **values: say(f"inspect.{key}", lang, **values)}
     env.filters |= {"number": number}
     return env
 
