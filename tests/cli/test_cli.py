@@ -222,7 +222,7 @@ def test_one_card():
 
 def test_check(house):
     said = flat(predicted("check", "a.csv", "b.csv", "--label", "churned"))
-    assert "What no look at these tables can tell" in said
+    assert "Untestable from these tables" in said
     assert "churned is taken as a class to predict" in said
     found = told_json("check", "a.csv", "b.csv", "--label", "churned")
     assert found["columns"][0]["column"] == "age"
@@ -376,7 +376,7 @@ def test_predict_tells_what_it_could_not_read(churn, tmp_path):
     table.to_csv(tmp_path / "new.csv", index=False)
     said = flat(predicted("predict", churn[0], tmp_path / "new.csv", "-o", tmp_path / "out.csv"))
     assert "3 cells could not be read" in said
-    assert "50 cells hold values that the source never had, in: city" in said
+    assert "50 cells hold categories that the source never had, in: city" in said
 
 
 # ---- verify

@@ -86,8 +86,8 @@ def test_a_folder_becomes_a_run_that_predicts(folder, tmp_path):
     (folder / "red" / "bad.png").write_text("no image")
     code, out = cli("finetune", folder, "-o", tmp_path / "run", "--recipe", "lpft", "--steps", 10, "--freeze", "stem")
     assert code == 0, out
-    assert "tiny was taken" in out and "bad.png" in out
-    assert "block0" in out and "9 rows kept aside" in out
+    assert "The backbone is tiny" in out and "bad.png" in out
+    assert "block0" in out and "9 held-out rows" in out
     record = json.loads((tmp_path / "run" / "run.json").read_text("utf8"))
     assert record["classes"] == sorted(["red", "蓝", "grey"])
     assert record["facts"]["freeze"] == ["stem"]
@@ -143,7 +143,7 @@ def test_the_report_shows_mistakes_and_what_was_asked_for(folder, tmp_path):
     page = (run / "report.html").read_text("utf8")
     held = pd.read_csv(run / "held_out.csv")
     wrong = held[held["class"] != held["prediction"]]
-    assert len(wrong) and "a&amp;b, taken for 蓝" in page
+    assert len(wrong) and "a&amp;b, predicted as 蓝" in page
     images = min(len(wrong), 8) + min(len(held) - len(wrong), 8)
     assert page.count('src="data:image/jpeg') == images and page.count("<svg") == 3
     for row in held.groupby("class"):
@@ -154,7 +154,7 @@ def test_the_report_shows_mistakes_and_what_was_asked_for(folder, tmp_path):
     (run / "run.json").write_text(json.dumps(record | {"task": record["task"] | {"data": evil}}), "utf8")
     assert cli("report", run, "--lang", "zh")[0] == 0
     page = (run / "report.zh.html").read_text("utf8")
-    assert 'src="data:image/jpeg' not in page and "被当成" in page and "<script" not in page
+    assert 'src="data:image/jpeg' not in page and "被预测为" in page and "<script" not in page
     lacking = {name: value for name, value in record.items() if name != "scores"}
     (run / "run.json").write_text(json.dumps(lacking), "utf8")
     code, out = cli("report", run)

@@ -596,6 +596,6 @@ def test_the_training_curves_show_the_terms_and_say_when_the_discriminator_won()
     assert not discriminator_won({})
     record, more = sample_record()
     page = html_page(record, more | arrays, "en")
-    assert "Training curves" in page and "the discriminator was right almost always" in page
+    assert "Training curves" in page and "the domain discriminator was almost always right" in page
     with pytest.raises(NothingToShow, match="curve_names and curves"):
         training_plot({})
