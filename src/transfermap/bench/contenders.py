@@ -52,8 +52,8 @@ def spell(key: str, params: Mapping[str, Any]) -> str:
     >>> spell("jda", {"n_components": 20, "kernel": "linear"})
     'jda:kernel=linear,n_components=20'
     """
-    predicted = ",".join(f"{name}={_told(value)}" for name, value in sorted(params.items()))
-    return f"{key}:{predicted}" if predicted else key
+    settings = ",".join(f"{name}={_told(value)}" for name, value in sorted(params.items()))
+    return f"{key}:{settings}" if settings else key
 
 
 def _told(value: Any) -> str:
@@ -81,9 +81,9 @@ def contenders(text: str) -> list[Contender]:
 
 def _contender(part: str) -> Contender:
     # the first colon only: values may hold one
-    key, _, predicted = part.partition(":")
+    key, _, rest = part.partition(":")
     params: dict[str, Any] = {}
-    for setting in filter(None, predicted.split(",")):
+    for setting in filter(None, rest.split(",")):
         name, equals, value = (piece.strip() for piece in setting.partition("="))
         if not equals or not name:
             raise ValueError(f"{setting!r} in {part!r} is no param; expected name=value, as in jda:n_components=20")
@@ -125,8 +125,8 @@ def check_contender(contender: Contender) -> Contender:
 
 def _params(key: str) -> list[str]:
     if key in BASELINES:
-        predicted = inspect.signature(BASELINES[key]).parameters.values()
-        return [p.name for p in predicted if p.kind is inspect.Parameter.KEYWORD_ONLY]
+        parameters = inspect.signature(BASELINES[key]).parameters.values()
+        return [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
     return [f.name for f in fields(find(key)) if f.name != "estimator"]
 
 

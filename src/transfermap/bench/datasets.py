@@ -33,10 +33,10 @@ def data_folder(given: Path | str | None = None) -> Path:
     ValueError
         If neither is given, or there is no such folder.
     """
-    predicted = given or os.environ.get(VARIABLE)
-    if not predicted:
+    place = given or os.environ.get(VARIABLE)
+    if not place:
         raise ValueError(f"say which folder holds the data sets: --data-dir FOLDER, or the variable {VARIABLE}")
-    folder = Path(predicted)
+    folder = Path(place)
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}; expected the one that holds the data sets")
     return folder
@@ -94,12 +94,7 @@ def load_domains(name: str, data_dir: Path | str | None = None) -> Domains:
         If the data are not there, in one sentence that says which file was expected where; or are damaged.
     """
     folder = data_folder(data_dir).resolve()
-    data = find_set(name, folder)
-    lost = missing(data, folder)
-    if lost:
-        more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
-        raise ValueError(f"{name} is not in {folder}: expected {lost[0]}{more}; nothing is downloaded")
-    return _read(name, folder, _stamps(data, folder))
+    return _read(name, folder, _stamps(find_set(name, folder), folder))
 
 
 Stamps = tuple[tuple[int, int], ...]
@@ -107,8 +102,12 @@ Stamps = tuple[tuple[int, int], ...]
 
 def _stamps(data: DataSet, folder: Path) -> Stamps:
     """When each file was written and how long it is: what is kept in memory is what lies on disk."""
-    predicted = [(folder / name).stat() for name in data.files]
-    return tuple((file.st_mtime_ns, file.st_size) for file in predicted)
+    lost = missing(data, folder)
+    if lost:
+        more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+        raise ValueError(f"{data.name} is not in {folder}: expected {lost[0]}{more}; nothing is downloaded")
+    files = [(folder / name).stat() for name in data.files]
+    return tuple((file.st_mtime_ns, file.st_size) for file in files)
 
 
 # a grid goes through the tasks in order, so the last domains are those that are asked for again

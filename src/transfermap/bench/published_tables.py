@@ -104,12 +104,12 @@ def published(name: str) -> Table:
     """
     if name not in names():
         raise ValueError(f"no table {name!r}; expected one of: {', '.join(names())}")
-    predicted = tomllib.loads((PUBLISHED / f"{name}.toml").read_text("utf8"))
-    honest, rows = predicted.pop("honest"), [Row(**row) for row in predicted.pop("row")]
-    data = predicted.pop("data")
+    facts = tomllib.loads((PUBLISHED / f"{name}.toml").read_text("utf8"))
+    honest, rows = facts.pop("honest"), [Row(**row) for row in facts.pop("row")]
+    data = facts.pop("data")
     # after the paper's own rows: what it did not compare with (docs/decisions/0009)
     rows += [Row(method=title, prepare=honest, classify=key) for key, title in HONEST.items()]
-    return Table(name=name, rows=rows, data=[data] if isinstance(data, str) else data, **predicted)
+    return Table(name=name, rows=rows, data=[data] if isinstance(data, str) else data, **facts)
 
 
 def compute(table: Table, data_dir: Path | None, jobs: int = 1, only: Sequence[str] = ()) -> Iterator[Cell]:

@@ -32,7 +32,11 @@ class LabelShift(NamedTuple):
     p_value: float
 
 
-def bbse(confusion: ArrayLike, predicted_share: ArrayLike) -> Array:
+# decides only where the confusion is singular: far below what counts of rows can tell
+RIDGE = 1e-12
+
+
+def bbse(confusion: ArrayLike, predicted_share: ArrayLike, ridge: float = RIDGE) -> Array:
     """How much more common each class is in the target, by undoing the classifier's confusion.
 
     With :math:`C_{ij}=p_s(\\hat y=i,y=j)` and :math:`\\mu_i=p_t(\\hat y=i)`, label shift means :math:`Cw=\\mu`. Solved
@@ -46,6 +50,8 @@ def bbse(confusion: ArrayLike, predicted_share: ArrayLike) -> Array:
         Joint shares (or counts) of predicted class (row) and true class (column) on held-out source rows.
     predicted_share : (C,) array
         Shares of the predicted classes in the target.
+    ridge : float
+        Pull towards weights of 1, relative to the squared size of the confusion.
 
     Returns
     -------
@@ -64,12 +70,12 @@ def bbse(confusion: ArrayLike, predicted_share: ArrayLike) -> Array:
     joint = rows(confusion, "confusion")
     if joint.shape[0] != joint.shape[1] or (joint < 0).any() or not joint.any():
         raise ValueError(f"expected confusion to be a square table of shares, got shape {joint.shape}")
-    return _solved(joint / joint.sum(), shares(predicted_share, "predicted_share", len(joint)))
+    return _solved(joint / joint.sum(), shares(predicted_share, "predicted_share", len(joint)), ridge)
 
 
-def _solved(joint: Array, mu: Array) -> Array:
-    # as rows of the least-squares problem, so that one solver serves: 1e-6 here is 1e-12 in the squares
-    pull = 1e-6 * np.linalg.norm(joint) * np.eye(len(joint))
+def _solved(joint: Array, mu: Array, ridge: float = RIDGE) -> Array:
+    # as further rows of the non-negative least-squares problem, so that one solver serves
+    pull = np.sqrt(ridge) * np.linalg.norm(joint) * np.eye(len(joint))
     w: Array = nnls(np.vstack([joint, pull]), np.concatenate([mu, pull.sum(axis=1)]))[0]
     total = joint.sum(axis=0) @ w
     # weights that are all 0 have no scale: no shift is what is known then

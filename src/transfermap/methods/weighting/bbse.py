@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import nnls
 
 from transfermap.card import Card, method, param
 from transfermap.math.linalg import Array
-from transfermap.measure.shift import label_shift as labelshift
+from transfermap.measure.shift import label_shift
 from transfermap.methods.weighting._shared import cross_fitted, spread
 from transfermap.roles import Weigher
 from transfermap.split import Reads
@@ -34,12 +33,7 @@ def class_weights(joint: Array, mu: Array, ridge: float) -> Array:
 
     Solves min |C w - mu|^2 + ridge |C|_F^2 |w - 1|^2 over w >= 0, then scales to sum_j p_s(j) w_j = 1.
     """
-    if ridge == 0:
-        return np.asarray(labelshift.bbse(joint, mu))
-    pull = np.sqrt(ridge) * np.linalg.norm(joint) * np.eye(len(mu))
-    # the ridge as further rows of one non-negative least-squares problem
-    w = nnls(np.vstack([joint, pull]), np.concatenate([mu, pull.sum(axis=1)]))[0]
-    return w / (joint.sum(axis=0) @ w)
+    return np.asarray(label_shift.bbse(joint, mu, ridge or label_shift.RIDGE))
 
 
 @method(

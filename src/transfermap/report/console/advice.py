@@ -40,8 +40,8 @@ class AdviceView:
 
     def answers(self) -> list[tuple[str, str]]:
         """The situation, question by question."""
-        predicted = asdict(self.advice.situation)
-        return [(self.say(f"title_{name}"), self._answer(name, predicted[name])) for name in CHOICES]
+        situation = asdict(self.advice.situation)
+        return [(self.say(f"title_{name}"), self._answer(name, situation[name])) for name in CHOICES]
 
     def _answer(self, name: str, value: str) -> str:
         answer = self.say(f"{name}_{value}")
@@ -65,8 +65,8 @@ class AdviceView:
 
     def notes(self) -> list[Note]:
         """Findings in the tables, then what should be known beside, then what was assumed."""
-        predicted = asdict(self.advice.situation)
-        options = " ".join(f"--{name.replace('_', '-')} {predicted[name]}" for name in self.assumed)
+        situation = asdict(self.advice.situation)
+        options = " ".join(f"--{name.replace('_', '-')} {situation[name]}" for name in self.assumed)
         last = [Note("advise.assumed", values={"options": options})] if options else []
         return [*self.reading, *self.advice.notes, *last]
 

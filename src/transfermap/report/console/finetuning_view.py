@@ -33,9 +33,9 @@ def verified_view(truth: dict[str, Any], lang: str = "en") -> Group:
     view = _table(lang, "class", "rows", "right", "share")
     for row in truth["classes"]:
         view.add_row(escape(row["class"]), f"{row['rows']:,}", f"{row['right']:,}", percent(row["right"] / row["rows"]))
-    predicted = {name: truth[name] for name in ("method", "n", "value", "low", "high")}
+    values = {name: truth[name] for name in ("method", "n", "value", "low", "high")}
     notes = [Text(f"- {Note(**note).say(lang)}") for note in truth["notes"]]
-    return Group(view, Text(say("finetune.verified", lang, **predicted)), *notes)
+    return Group(view, Text(say("finetune.verified", lang, **values)), *notes)
 
 
 def sweep_view(table: pd.DataFrame, lang: str = "en") -> Table:

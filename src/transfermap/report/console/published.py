@@ -38,14 +38,12 @@ def agrees(ours: float, paper: float | None, error: float = 0.0) -> bool:
 
 def _verdict(cells: Sequence[dict[str, Any]]) -> str:
     """The means, and how many tasks agree."""
-    predicted = [f"mean {_mean(cells, 'ours')}"]
-    predicted += [
-        f"{side} {_mean(cells, side)}" for side in ("paper", "rerun") if all(c[side] is not None for c in cells)
-    ]
+    parts = [f"mean {_mean(cells, 'ours')}"]
+    parts += [f"{side} {_mean(cells, side)}" for side in ("paper", "rerun") if all(c[side] is not None for c in cells)]
     known = [c for c in cells if c["paper"] is not None]
     if known:
-        predicted.append(f"{sum(agrees(c['ours'], c['paper'], c['error']) for c in known)} of {len(known)} tasks agree")
-    return ": " + ", ".join(predicted)
+        parts.append(f"{sum(agrees(c['ours'], c['paper'], c['error']) for c in known)} of {len(known)} tasks agree")
+    return ": " + ", ".join(parts)
 
 
 def _mean(cells: Sequence[dict[str, Any]], side: str) -> str:

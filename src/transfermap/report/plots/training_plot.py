@@ -73,13 +73,13 @@ def _largest_first(shares: list[str], names: list[str], table: Any) -> list[str]
 def discriminator_won(arrays: Mapping[str, Any]) -> bool:
     """Whether the discriminator hardly erred at the end: its gradient then says little."""
     names, table = [str(n) for n in arrays.get("curve_names", [])], np.asarray(arrays.get("curves", np.empty((0, 1))))
-    predicted = [
+    accuracies = [
         # the last tenth: single batches say little
         table[-max(len(table) // 10, 1) :, 1 + i]
         for i, n in enumerate(names)
         if n.startswith("discriminator accuracy")
     ]
-    return any(float(np.nanmean(t)) > _SURE for t in predicted if np.isfinite(t).any())
+    return any(float(np.nanmean(t)) > _SURE for t in accuracies if np.isfinite(t).any())
 
 
 def smooth(values: Any, share: int = 25) -> Any:
