@@ -21,7 +21,7 @@ def test_shapes_seeds_and_kinds(name, task):
     assert not np.array_equal(toy.Xs, other.Xs)
     assert all(np.isfinite(part).all() for part in toy[:4])
     if task == "classification":
-        classes = {"partial_labels": 5, "unknown_class": 3}.get(name, 2)
+        classes = {"partial_labels": 5, "unknown_class": 3, "unseen_classes": 12}.get(name, 2)
         assert set(toy.ys) | set(toy.yt) == set(range(classes))
 
 

@@ -17,7 +17,7 @@ def told(key: str, X: Any, y: Any, d: Any = None) -> dict[str, Any]:
     Pairs join the source row and the target row of equal rank in the first column; attributes name the class. Neither
     depends on the order of rows.
     """
-    kinds = {"pairs": lambda: Side(pairs=_ranks(X, d)), "attributes": lambda: Side(attributes=_one_hot(y))}
+    kinds = {"pairs": lambda: Side(pairs=_ranks(X, d)), "attributes": lambda: Side(attributes=_one_hot(y, d))}
     side = find(key).reads.side
     return {"sample_domain": d} | ({"side": kinds[side]()} if side else {})
 
@@ -55,6 +55,8 @@ def _ranks(X: Any, d: Any) -> np.ndarray:
     return ranks
 
 
-def _one_hot(y: Any) -> dict[Any, list[float]]:
-    classes = sorted({v for v in np.ravel(y).tolist() if v is not None and v == v and v != -1})
+def _one_hot(y: Any, d: Any) -> dict[Any, list[float]]:
+    # -1 is a class like any other where every row is both
+    labels = [v for v in np.asarray(y).ravel().tolist() if v is not None and v == v and (d is None or v != -1)]
+    classes = np.unique(np.array(labels)).tolist()
     return {c: row.tolist() for c, row in zip(classes, np.eye(len(classes)), strict=True)}

@@ -302,3 +302,21 @@ def paired_views(rng: Rng, n: int, task: Task) -> Toy:
     ]
     apart = np.full(n - half, -1)
     return Toy(views[0], ys, views[1], yt, pairs=np.r_[np.arange(half), apart, np.arange(half), apart])
+
+
+@_shift
+def unseen_classes(rng: Rng, n: int, task: Task) -> Toy:
+    """Classes are pairs of one of four shapes and one of three colours; the target has the four that the source lacks.
+
+    Both show in the columns each by itself. Regression: the label is what shape and colour add up to.
+    """
+    shapes, colours = rng.normal(size=(4, 10)), rng.normal(size=(3, 10))
+    new = [(0, 0), (1, 1), (2, 2), (3, 0)]
+    old = [(a, b) for a in range(4) for b in range(3) if (a, b) not in new]
+    rows, labels = [], []
+    for kinds in (old, new):
+        a, b = np.array(kinds)[rng.integers(0, len(kinds), n)].T
+        rows.append(shapes[a] + colours[b] + 0.4 * rng.normal(size=(n, 10)))
+        labels.append(3 * a + b if task == "classification" else a + b + 0.3 * rng.normal(size=n))
+    known = {3 * a + b: [float(a == k) for k in range(4)] + [float(b == k) for k in range(3)] for a, b in old + new}
+    return Toy(rows[0], labels[0], rows[1], labels[1], attributes=known)

@@ -1,0 +1,1 @@
+"""Zero-shot: classes by description."""

@@ -1,0 +1,91 @@
+"""ESZSL: the objective it minimises, ridge regression where attributes name the classes, what can be predicted."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from sklearn.linear_model import Ridge
+
+from transfermap.data.toy import make_toy
+from transfermap.methods.zero_shot.eszsl import ESZSL
+from transfermap.split import Side, Split
+
+rng = np.random.default_rng(0)
+S = rng.normal(size=(6, 3))  # four classes with rows, two without
+KNOWN = {f"class {k}": row for k, row in enumerate(S)}
+codes = np.arange(60) % 4
+X = S[codes] @ rng.normal(size=(3, 5)) + 0.3 * rng.normal(size=(60, 5)) + 2
+y = np.array([f"class {k}" for k in codes])
+rows = Split.of(X, y, X[:10])._replace(side=Side(attributes=KNOWN))
+
+
+def fitted(rows=rows, **params):
+    X, y, d = rows.joined()
+    return ESZSL(**params).fit(X, y, sample_domain=d, side=rows.side)
+
+
+@pytest.mark.parametrize("center", [True, False])
+def test_it_minimises_the_papers_objective(center):
+    m = fitted(reg=0.3, reg_attributes=0.7, center=center)
+    Z, Y, seen = X - center * X.mean(0), 2 * np.eye(4)[codes] - 1, S[:4]
+    gamma, lam = 0.3 * (Z**2).sum() / 5, 0.7 * (seen**2).sum() / 3
+
+    def objective(v):
+        V = v.reshape(5, 3)
+        fit = ((Z @ V @ seen.T - Y) ** 2).sum()
+        return fit + gamma * ((V @ seen.T) ** 2).sum() + lam * ((Z @ V) ** 2).sum() + gamma * lam * (V**2).sum()
+
+    found = minimize(objective, np.zeros(15), method="BFGS", options={"gtol": 1e-8})
+    np.testing.assert_allclose(m.projection_.ravel(), found.x, atol=1e-5)
+    np.testing.assert_allclose(m.predict_proba(X).sum(1), 1)
+
+
+def test_attributes_that_name_the_classes_make_it_ridge_regression_one_against_the_rest():
+    names = Side(attributes={f"class {k}": np.eye(4)[k] for k in range(4)})
+    m = fitted(rows._replace(side=names), reg=0.2, reg_attributes=1e-12)
+    alpha = 0.2 * ((X - X.mean(0)) ** 2).sum() / 5
+    Y = 2 * np.eye(4)[codes] - 1
+    ridge = Ridge(alpha=alpha).fit(X, Y)
+    np.testing.assert_allclose(m.decision_function(X), ridge.predict(X) - Y.mean(0), atol=1e-8)
+
+
+def test_wide_rows_go_through_the_other_gram_matrix():
+    wide = rng.normal(size=(60, 200))
+    m = fitted(rows._replace(Xs=wide, Xt=wide[:5], target_domains=np.full(5, -1)), reg=0.5)
+    Z, seen = wide - wide.mean(0), S[:4]
+    gamma, lam = 0.5 * (Z**2).sum() / 200, 0.1 * (seen**2).sum() / 3
+    left = np.linalg.inv(Z.T @ Z + gamma * np.eye(200))
+    V = left @ Z.T @ (2 * np.eye(4)[codes] - 1) @ seen @ np.linalg.inv(seen.T @ seen + lam * np.eye(3))
+    np.testing.assert_allclose(m.projection_, V, atol=1e-10)
+
+
+def test_which_classes_can_be_predicted():
+    everyone = sorted(KNOWN)
+    assert fitted().classes_.tolist() == fitted(among="unseen").classes_.tolist() == everyone[4:]
+    assert fitted(among="seen").classes_.tolist() == everyone[:4]
+    assert fitted(among="all").classes_.tolist() == everyone
+    old = rows._replace(side=Side(attributes={name: KNOWN[name] for name in everyone[:4]}))
+    assert fitted(old).classes_.tolist() == everyone[:4]
+    with pytest.raises(ValueError, match="every class that side.attributes describes has source rows"):
+        fitted(old, among="unseen")
+    lost = rows._replace(side=Side(attributes={name: KNOWN[name] for name in everyone[1:]}))
+    with pytest.raises(ValueError, match=r"classes without attributes: \['class 0'\]"):
+        fitted(lost)
+
+
+def test_the_order_of_classes_does_not_matter_and_numbers_do_as_well_as_names():
+    back = Side(attributes=dict(reversed(KNOWN.items())))
+    np.testing.assert_allclose(fitted().decision_function(X), fitted(rows._replace(side=back)).decision_function(X))
+    for kind in (int, float):
+        numbers = rows._replace(ys=codes.astype(kind), side=Side(attributes=dict(enumerate(S))))
+        m = fitted(numbers, among="all")
+        assert m.classes_.dtype == kind and m.classes_.tolist() == [*range(6)]
+        np.testing.assert_allclose(m.decision_function(X), fitted(among="all").decision_function(X))
+
+
+def test_calibration_gives_new_classes_their_turn_until_nothing_else_has_one():
+    toy = make_toy("unseen_classes", 300, 0)
+    rows = Split.of(toy.Xs, toy.ys, toy.Xt)._replace(side=Side(attributes=toy.attributes))
+
+    X = np.r_[toy.Xs, toy.Xt]
+    taken = [np.isin(fitted(rows, among="all", calibration=c).predict(X), toy.yt).mean() for c in (0, 0.3, 1, 1e6)]
+    assert taken == sorted(taken) and 0.3 < taken[0] < 0.7 and taken[-1] == 1
