@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 JOBS ?= 2
 
-.PHONY: demo test lint wheel-demo clean
+.PHONY: demo test lint generate wheel-demo clean
 
 demo: $(STAMP)
 	$(BIN)/transfermap demo -o demo
@@ -17,6 +17,11 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# what is written from the code: the type stub, a page a method, lists in the READMEs; tests fail where it is stale
+generate: $(STAMP)
+	$(BIN)/python scripts/stub.py
+	$(BIN)/python scripts/pages.py
 
 # what works only in an editable install does not work: the demo once more, from the wheel, in an environment of its own
 wheel-demo: $(STAMP)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-import make_pages
+import pages
 
 from transfermap.card import keys
 
@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_pages_are_fresh():
-    stale = [name for name, text in make_pages.made().items() if not _is(ROOT / name, text)]
-    assert not stale, "run: python docs/make_pages.py"
+    stale = [name for name, text in pages.made().items() if not _is(ROOT / name, text)]
+    assert not stale, "run: python scripts/pages.py"
 
 
 def _is(path: Path, text: str) -> bool:
@@ -30,17 +30,17 @@ def test_a_page_for_each_method_and_none_besides():
 
 def test_every_method_stands_in_both_readmes():
     for lang in ("en", "zh"):
-        table = make_pages.families(lang)
-        assert all(f"{make_pages.find(key).__name__}" in table for key in keys())
+        table = pages.families(lang)
+        assert all(f"{pages.find(key).__name__}" in table for key in keys())
 
 
 def test_a_page_holds_what_the_card_says():
-    card = make_pages.find("coral").card
-    text = make_pages.page(card)
+    card = pages.find("coral").card
+    text = pages.page(card)
     assert card.objective in text and all(a in text for a in card.assumes + card.fails_when) and card.doi in text
     assert "`" not in text.splitlines()[2] and "reg" in text
 
 
 def test_every_folder_says_what_it_is_for():
-    lines = make_pages.rooms().splitlines()[2:]
+    lines = pages.rooms().splitlines()[2:]
     assert len(lines) > 25 and all(line.split("|")[2].strip() for line in lines)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from doc_blocks import sections
 
 import transfermap as tm
 from transfermap.card import find, keys
@@ -29,6 +30,9 @@ findings = tm.check(tm.Task.from_arrays(X, y, X))
 reveal_type(method.reg)
 reveal_type(run)
 """
+# what the README's reader has already
+GIVEN = "import numpy as np\nXs = Xt = X_new = X = np.zeros((4, 2))\nys = y = d = np.zeros(4)\n"
+README = [b.text for s in sections(ROOT / "README.md", ROOT) for b in s.blocks if b.language == "python"]
 WRONG = {
     "tm.CORAL(rge=1.0)": "Unexpected keyword argument",
     "tm.CORAL('much')": "Too many positional arguments",
@@ -44,8 +48,9 @@ def said(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("outside")
     (folder / "fine.py").write_text(HEAD + FINE, encoding="utf8")
     (folder / "wrong.py").write_text(HEAD + "\n".join(WRONG) + "\n", encoding="utf8")
+    (folder / "readme.py").write_text(GIVEN + "".join(README), encoding="utf8")
     (folder / "mypy.ini").write_text("[mypy]\nstrict = True\n[mypy-sklearn.*]\nignore_missing_imports = True\n")
-    command = [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "fine.py", "wrong.py"]
+    command = [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "fine.py", "wrong.py", "readme.py"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
 
 
@@ -53,6 +58,11 @@ def test_the_public_api_is_typed_from_outside(said):
     assert not re.findall(r"fine\.py:\d+: error.*", said)
     assert 'Revealed type is "float"' in said
     assert 'Revealed type is "transfermap.runs.run.Run"' in said
+
+
+def test_the_readmes_python_is_typed(said):
+    assert len(README) > 1 and not re.findall(r"readme\.py:\d+: error.*", said)
+    assert said.rstrip().endswith("(checked 3 source files)")
 
 
 def test_a_wrong_name_or_value_is_an_error_in_the_editor(said):

@@ -1,6 +1,6 @@
 """Write the pages, and parts of pages, that are made from the code.
 
-    python docs/make_pages.py
+    python scripts/pages.py
 
 From the methods' cards: docs/methods/, a page a method with the rows that ``transfermap map KEY`` prints, an index by
 family, and the list in both READMEs. From the docstrings of the package's folders and from the architecture test: the
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HEADS = {"en": ("family", "methods", "needs"), "zh": ("类别", "方法", "另需")}
 READMES = {"en": "README.md", "zh": "README.zh.md"}
 TREE = "docs/architecture.md"
-MADE = "<!-- made by docs/make_pages.py -->"
+MADE = "<!-- made by scripts/pages.py -->"
 
 
 def made() -> dict[str, str]:
