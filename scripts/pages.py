@@ -3,9 +3,9 @@
     python scripts/pages.py
 
 From the methods' cards: docs/methods/, a page a method with the rows that ``transfermap map KEY`` prints, an index by
-family, and the list in both READMEs. From the docstrings of the package's folders and from the architecture test: the
-lists in docs/architecture.md.
-tests/docs/test_made_pages.py fails where a file is not what this makes of today's code.
+family, and the list in both READMEs. From the commands: docs/cli.md. From the docstrings of the package's folders and
+from the architecture test: the lists in docs/architecture.md. tests/docs/test_made_pages.py fails where a file is not
+what this makes of today's code.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import ast
 import re
 import sys
 from pathlib import Path
+
+import cli_page
 
 from transfermap.card import Card, cards, find
 from transfermap.map import Entry, entries
@@ -39,7 +41,8 @@ def made() -> dict[str, str]:
         name: replaced((ROOT / name).read_text("utf8"), "methods", families(lang)) for lang, name in READMES.items()
     }
     tree = replaced(replaced((ROOT / TREE).read_text("utf8"), "rooms", rooms()), "layers", layers())
-    return pages | {"docs/methods/README.md": index(), TREE: tree} | listed
+    own = {"docs/methods/README.md": index(), "docs/cli.md": f"{MADE}\n\n{cli_page.page()}", TREE: tree}
+    return pages | own | listed
 
 
 def page(card: Card) -> str:

@@ -44,3 +44,9 @@ def test_a_page_holds_what_the_card_says():
 def test_every_folder_says_what_it_is_for():
     lines = pages.rooms().splitlines()[2:]
     assert len(lines) > 25 and all(line.split("|")[2].strip() for line in lines)
+
+
+def test_every_command_and_its_options_stand_on_the_page():
+    text = pages.cli_page.page()
+    assert "### `transfermap adapt`" in text and "### `transfermap bench run`" in text
+    assert all(option in text for option in ("`--budget`", "`--target-labels`", "`--learn`, `--no-learn`"))
