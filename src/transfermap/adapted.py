@@ -68,6 +68,7 @@ class Adapted(MetaEstimatorMixin, BaseEstimator):
         before = get_tags(self.adapter).input_tags
         tags.input_tags.sparse = inner.input_tags.sparse and before.sparse
         tags.input_tags.allow_nan = before.allow_nan
+        tags.input_tags.string = before.string
         return tags
 
     def fit(self, X: Any, y: Any, *, sample_domain: Any = None, side: Side | None = None) -> Self:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -188,7 +189,8 @@ def split(est: Any, X: Any, y: Any, sample_domain: Any, reads: Reads, side: Side
     est : estimator
         Whose input this is; learns ``n_features_in_`` and the column names.
     X : array-like or sparse matrix of shape (n, d)
-        Rows of both domains, in any order.
+        Rows of both domains, in any order. Where the estimator's tags say that it takes strings: paths of images, of
+        shape (n,) or (n, 1).
     y : array-like of shape (n,), or None
         Labels; which of them are looked at, ``reads`` says.
     sample_domain : array-like of int of shape (n,), or None
@@ -206,19 +208,18 @@ def split(est: Any, X: Any, y: Any, sample_domain: Any, reads: Reads, side: Side
         than two, unless one is enough for the method), no target row has a label where some are needed, or side
         information is missing or of the wrong length.
     """
-    how = checks(est)
     y = None if reads.labels == "none" else y
     if sample_domain is None:
         if y is None:
-            X = validate_data(est, X, ensure_min_samples=2, **how)
+            X = _validated(est, X, ensure_min_samples=2)
         else:
-            X, y = validate_data(est, X, y, ensure_min_samples=2, **how)
+            X, y = _validated(est, X, y=y, ensure_min_samples=2)
         yt, known = (y, np.ones(X.shape[0], dtype=bool)) if reads.target else (None, None)
         n = X.shape[0]
         where = np.zeros(n, dtype=int), np.full(n, TARGET)
         twice = _side(est, side, np.tile(np.arange(n), 2), n, reads.side)
         return Split(X, y if reads.source else None, X, *where, yt, known, twice)
-    X = validate_data(est, X, ensure_min_samples=2, **how)
+    X = _validated(est, X, ensure_min_samples=2)
     d = domain_numbers(sample_domain, X.shape[0])
     s = d >= 0
     if s.sum() < 2 or (~s).sum() < reads.target_rows:
@@ -268,17 +269,34 @@ def _check_attributes(name: str, attributes: Mapping[Any, Any]) -> None:
             raise ValueError(f"{name}: the attributes of class {cls!r} must be finite numbers; got {value!r}")
 
 
-def checks(est: Any) -> dict[str, Any]:
-    """What scikit-learn is to check of X for this estimator."""
+def _validated(est: Any, X: Any, **how: Any) -> Any:
+    """X, and y where there is one, as scikit-learn checks them for an estimator, whose tags say what its rows are."""
     tags = get_tags(est).input_tags
+    if tags.string:
+        return validate_data(est, _paths(est, X), dtype=None, **how)
     finite = "allow-nan" if tags.allow_nan else True
-    return {"dtype": FLOATS, "accept_sparse": "csr" if tags.sparse else False, "ensure_all_finite": finite}
+    sparse_too = "csr" if tags.sparse else False
+    return validate_data(est, X, dtype=FLOATS, accept_sparse=sparse_too, ensure_all_finite=finite, **how)
+
+
+def _paths(est: Any, X: Any) -> Array:
+    """Rows that are image files as one column of paths, (n, 1)."""
+    rows = np.asarray(X, dtype=object)
+    rows = rows[:, None] if rows.ndim == 1 else rows
+    fine = rows.ndim == 2 and rows.shape[1] == 1 and all(isinstance(v, (str, PathLike)) and str(v) for v in rows.flat)
+    if not fine:
+        raise ValueError(
+            f"{type(est).__name__} trains a net on images: expected X to hold the path of an image a row, of shape "
+            f"(n,) or (n, 1); got {type(X).__name__} of shape {np.shape(X)} with other values"
+        )
+    return np.array([str(v) for v in rows.flat], dtype=str)[:, None]
 
 
 def known_columns(est: Any, X: Any) -> Array:
     """X, with the columns that a fitted estimator knows."""
     check_is_fitted(est)
-    return validate_data(est, X, reset=False, **checks(est))
+    known: Array = _validated(est, X, reset=False)
+    return known
 
 
 def stacked(first: Array, second: Array) -> Array:

@@ -646,8 +646,8 @@ def test_confidence_is_the_probability_of_the_predicted_class():
     data = domains(n=40)
     model = LogisticRegression().fit(data.Xs, data.ys)
     P = model.predict_proba(data.Xt)
-    np.testing.assert_array_equal(confidence(model, data.Xt), P.max(axis=1))
-    assert confidence(estimator("ridge", "regression"), data.Xt) is None
+    np.testing.assert_array_equal(confidence(model, data.target), P.max(axis=1))
+    assert confidence(estimator("ridge", "regression"), data.target) is None
 
 
 # ---- check

@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
+from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 
 from transfermap.card import check_params
-from transfermap.deep.nets.small import SCALED, sees_images
+from transfermap.deep.nets.small import SCALED, is_image_net
 from transfermap.deep.training.objective import Objective
 from transfermap.math.ratio import along
 from transfermap.split import Array, Reads, Split, known_columns, split
@@ -74,13 +75,18 @@ class _Shell(BaseEstimator):
         self.random_state = random_state
         self.tick = tick
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = is_image_net(self._net)
+        return tags
+
     def fit(self, X: Any, y: Any, *, sample_domain: Any = None) -> Self:
         """Train the net with the objective.
 
         Parameters
         ----------
         X : array-like of shape (n, d)
-            Rows of both domains, in any order.
+            Rows of both domains, in any order; for a net on images their paths, (n,) or (n, 1).
         y : array-like of shape (n,)
             Labels; those of target rows are never looked at.
         sample_domain : array-like of int of shape (n,), default=None
@@ -120,10 +126,11 @@ class _Shell(BaseEstimator):
         self._begin()
         self.n_features_in_ = rows.Xs.shape[1]
         ys = self._coded(np.asarray(rows.ys))
-        s, t = np.lexsort((ys, along(rows.Xs))), np.argsort(along(rows.Xt), kind="stable")
-        self._mean, self._spread = _scale(rows.Xs[s])
-        Xs, Xt = (_tensor(X, np.float32) for X in (self._scaled(rows.Xs[s]), self._scaled(rows.Xt[t])))
-        self._run((Xs, _tensor(ys[s])), (Xt,), self._outputs)
+        s, t = np.lexsort((ys, order_of(rows.Xs))), np.argsort(order_of(rows.Xt), kind="stable")
+        # images keep their scale: a point that rarely differs in the source may lie thousands of its spreads away
+        if self._net in SCALED:
+            self._mean, self._spread = _scale(rows.Xs[s])
+        self._run((self._rows(rows.Xs[s]), _tensor(ys[s])), (self._rows(rows.Xt[t]),), self._outputs)
         return self
 
     def _begin(self) -> None:
@@ -145,14 +152,17 @@ class _Shell(BaseEstimator):
     @property
     def _net(self) -> Any:
         """The net that is trained: the one that was asked for here, else the objective's."""
-        return self.objective.net if self.net is None else self.net
+        return getattr(self.objective, "net", None) if self.net is None else self.net
 
     def _scaled(self, X: Array) -> Array:
-        # images keep their scale: a point that rarely differs in the source may lie thousands of its spreads away
-        if self._mean is None or self._spread is None or self._net not in SCALED:
+        if self._mean is None or self._spread is None:
             return X
         out: Array = (X - self._mean) / self._spread
         return out
+
+    def _rows(self, X: Array) -> Any:
+        """Rows as a run takes them: a tensor on one scale; paths as they are, for the net says how they are read."""
+        return X if _holds_paths(X) else _tensor(self._scaled(X), np.float32)
 
     def _scores(self, X: Array) -> Array:
         """Logits or predictions of target rows, in the precision of the rows."""
@@ -213,9 +223,10 @@ class DeepClassifier(ClassifierMixin, _Shell):
     ----------
     objective : Objective
         The method, such as ``DANN()``.
-    net : {"mlp", "normed", "dense", "lenet", "resnet"} or torch module, default=None
-        None: the objective's own. A module of your own needs the submodules ``features`` and ``head``; it is copied,
-        and starts from its weights.
+    net : {"mlp", "normed", "dense", "lenet", "resnet"}, name of a backbone, or torch module, default=None
+        None: the objective's own. A backbone for images, such as "efficientnet-lite0", takes rows that are paths of
+        images. A module of your own needs the submodules ``features`` and ``head``; it is copied, and starts from its
+        weights.
     steps : int, default=None
         Steps of the optimiser; None: 600.
     batch_size : int, default=64
@@ -315,7 +326,16 @@ class DeepRegressor(RegressorMixin, _Shell):
 def shell(objective: Objective, ys: Any) -> Any:
     """The estimator around an objective that suits the labels, at its defaults."""
     kind = DeepClassifier if objective.__sklearn_tags__().estimator_type == "classifier" else DeepRegressor
-    return kind(copy.copy(objective), **(ON_IMAGES if sees_images(objective.net) else {}))
+    return kind(copy.copy(objective), **(ON_IMAGES if is_image_net(objective.net) else {}))
+
+
+def _holds_paths(X: Array) -> bool:
+    return X.dtype.kind == "U"
+
+
+def order_of(X: Array) -> Array:
+    """What rows are sorted by, so that the order in which they came is of no consequence."""
+    return X[:, 0] if _holds_paths(X) else along(X)
 
 
 def _scale(X: Array) -> tuple[Array, Array]:

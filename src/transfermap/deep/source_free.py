@@ -67,7 +67,7 @@ def adapted(fitted: Any, method: SourceFree, X: Any, seed: int | None = None) ->
     fitted : DeepClassifier
     method : SourceFree
         Such as ``TENT()``; its param ``net`` is not asked.
-    X : array-like of shape (n, d)
+    X : array-like of shape (n, d), or paths of images
         Unlabelled target rows, at least 2.
     seed : int, default=None
         Of the order of the rows; None: that of the training.
@@ -82,15 +82,13 @@ def adapted(fitted: Any, method: SourceFree, X: Any, seed: int | None = None) ->
     ValueError
         If there are too few rows, or the net does not suit the method.
     """
-    from transfermap.deep.estimators import _tensor
-
     X = known_columns(fitted, X)
     check_params(method)
     after = copy.deepcopy(fitted)
     after.objective, after.objective_ = clone(method), clone(method)
     after.net = fitted._net
     after.random_state = fitted.random_state if seed is None else seed
-    _adapt(after, (_tensor(after._scaled(X), "float32"),))
+    _adapt(after, (after._rows(X),))
     return after
 
 
@@ -112,7 +110,7 @@ def _adapt(shell: Any, target: Any) -> None:
     before = {k: v.clone() for k, v in shell.modules_.state_dict().items()}
     with ready(shell, lambda: shell.modules_) as m:
         size = getattr(method, "batch", ROWS)
-        m.target = Stream(placed(target, m.device), size, shell.random_state, m.device, labelled=False)
+        m.target = Stream(placed(target, m), size, shell.random_state, m.device, labelled=False)
         noted = method.adapt(m, m.target)
     shell.modules_ = m.modules.cpu().eval()
     last = shell.history_[-1]["step"] + 1 if shell.history_ else 0

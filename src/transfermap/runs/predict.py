@@ -162,7 +162,7 @@ def _not_learned(run: Run, table: pd.DataFrame, name: Path) -> Array:
         return new
     frame = run.found.encoder.ready(table)
     if all(c in frame for c in run.found.encoder.used_):
-        new = ~np.isin(digests(run.encoded(frame)), run.record["learned"]["digests"])
+        new = ~np.isin(digests(run.encoded(frame).X), run.record["learned"]["digests"])
     else:
         number = free_name(ROW, {*run.found.encoder.kinds_, run.record["task"]["label"]})
         if number in table:
@@ -179,8 +179,8 @@ def _told(run: Run, table: pd.DataFrame, name: Path) -> dict[str, Any]:
     table = encoder.ready(table)
     missing = [c for c in encoder.used_ if c not in table.columns]
     if not missing:
-        Z = run.encoded(table)
-        return {key: model.predict(Z) for key, model in run.found.models.items()}
+        encoded = run.encoded(table)
+        return {key: model.predict(encoded.read_by(model)) for key, model in run.found.models.items()}
     number = free_name(ROW, {*encoder.kinds_, run.record["task"]["label"]})
     if number not in table.columns:
         raise ValueError(

@@ -27,7 +27,6 @@ from transfermap.data.encode.encoder import TableEncoder
 from transfermap.data.encode.text import AUTO
 from transfermap.data.images.image_files import FILE
 from transfermap.data.tables.frames import free_name
-from transfermap.deep.nets.small import sees_images
 from transfermap.measure.shift.support import Support
 from transfermap.report.console.terminal import frame
 from transfermap.report.pages.run_page import html_page
@@ -35,6 +34,7 @@ from transfermap.report.plots.run_plots import evidence_plot, maps_plot, shares_
 from transfermap.runs.folder import PART, RECORD, leftovers, run_folder, settle
 from transfermap.runs.model_file import FORMAT, open_model, save
 from transfermap.tasks.task import Task, with_files, without_features
+from transfermap.verdict.encoded import Encoded, column
 from transfermap.verdict.investigate import Found, investigate
 from transfermap.verdict.labels.verify import with_truth
 
@@ -85,11 +85,13 @@ class Run:
         method : str, default=None
             Whose predictions; None: the verdict's.
         """
-        return self._typed(self._model(method).predict(self.encoded(X)))
+        model = self._model(method)
+        return self._typed(model.predict(self.encoded(X).read_by(model)))
 
     def predict_proba(self, X: Any, method: str | None = None) -> Array:
         """Class probabilities, (n, n_classes), in the order of ``classes_``."""
-        probabilities: Array = self._model(method).predict_proba(self.encoded(X))
+        model = self._model(method)
+        probabilities: Array = model.predict_proba(self.encoded(X).read_by(model))
         return probabilities
 
     @property
@@ -99,14 +101,15 @@ class Run:
 
     def predict_frame(self, X: Any, method: str | None = None) -> pd.DataFrame:
         """Predictions, probabilities and, for each row, whether it lies far from anything seen."""
-        Z, model = self.encoded(X), self._model(method)
-        table = pd.DataFrame({"prediction": model.predict(Z)})
+        rows, model = self.encoded(X), self._model(method)
+        own = rows.read_by(model)
+        table = pd.DataFrame({"prediction": model.predict(own)})
         if FILE in X and "sight" in self.record:
             table.insert(0, FILE, X[FILE].to_numpy())
         if self.record["task"]["kind"] == "classification" and hasattr(model, "predict_proba"):
-            for c, p in zip(model.classes_, model.predict_proba(Z).T, strict=True):
+            for c, p in zip(model.classes_, model.predict_proba(own).T, strict=True):
                 table[f"p({c})"] = p.round(6)
-        distance = self.found.support.distance(Z)
+        distance = self.found.support.distance(rows.X)
         table["far"] = distance > self.found.support.threshold_
         table["distance"] = (distance / max(self.found.support.threshold_, np.finfo(float).tiny)).round(4)
         return table
@@ -179,21 +182,17 @@ class Run:
             raise ValueError(f"this run has no method {method!r}; expected one of: {', '.join(self.found.models)}")
         return self.found.models[key]
 
-    def encoded(self, X: Any) -> Array:
-        """Rows as the run's models take them, (n, d)."""
+    def encoded(self, X: Any) -> Encoded:
+        """Rows as the run's models take them."""
         if not isinstance(X, pd.DataFrame):
             names, X = list(self.found.encoder.feature_names_in_), np.asarray(X)
             if X.ndim > 2:
-                return self.found.encoder.transform(X)
+                return Encoded(self.found.encoder.transform(X))
             if X.ndim != 2 or X.shape[1] != len(names):
                 raise ValueError(f"expected rows of {len(names)} columns, got an array of shape {X.shape}")
             X = pd.DataFrame(X, columns=names)
-        Z = self.found.encoder.transform(X)
-        if FILE in X and "sight" in self.record and sees_images(self.record["net"] or ""):
-            from transfermap.deep.pretrained.image_rows import remember
-
-            remember(Z, X[FILE])
-        return Z
+        files = column(X[FILE]) if FILE in X and "sight" in self.record else None
+        return Encoded(self.found.encoder.transform(X), files)
 
 
 def _plain(array: Array) -> Array:

@@ -19,6 +19,7 @@ from transfermap.messages import Note
 from transfermap.runs.predict import rows_of
 from transfermap.runs.run import Run, load_run
 from transfermap.tasks.task import Sight, Task, stem
+from transfermap.verdict.encoded import Encoded
 from transfermap.verdict.investigate import Found
 from transfermap.verdict.labels.choosing import LEADING, confidence, untrusted, worth_labelling
 from transfermap.verdict.record import curves
@@ -40,9 +41,9 @@ FAR = 0.05
 
 
 class _Rows(NamedTuple):
-    """The target's encoded rows (n, d), and what they are called."""
+    """The target's encoded rows, and what they are called."""
 
-    Z: Array
+    encoded: Encoded
     name: str
 
 
@@ -87,7 +88,7 @@ def adapt_run(
     net_of(base, name)
     frame, notes = rows_of(run, Path(target), tick)
     rows = _Rows(run.encoded(frame), stem(target))
-    tried = [_tried(key, base, rows.Z, seed, tick) for key in keys]
+    tried = [_tried(key, base, rows.encoded.read_by(base), seed, tick) for key in keys]
     named = "auto" not in method and len(keys) == 1
     if named and tried[0].P is None:
         raise ValueError(tried[0].fault)
@@ -99,7 +100,7 @@ def adapt_run(
 
 
 def _tried(key: str, base: Any, Z: Array, seed: int, tick: Callable[[str], None]) -> Tried:
-    """One method on the run's net."""
+    """One method on the run's net; ``Z`` are the rows as the net reads them."""
     tick(f"adapting by {find(key).card.name}")
     began = time.perf_counter()
     try:
@@ -112,14 +113,14 @@ def _tried(key: str, base: Any, Z: Array, seed: int, tick: Callable[[str], None]
 def _found(run: Run, name: str, rows: _Rows, tried: list[Tried], named: bool, seed: int) -> Found:
     """The record of it all, as that of a run with a source, so that predict, verify and report go on from it."""
     base = run.found.models[run.verdict["model"]]
-    P, classes = base.predict_proba(rows.Z), [str(c) for c in base.classes_]
+    P, classes = base.predict_proba(rows.encoded.read_by(base)), [str(c) for c in base.classes_]
     board = [base_line(name, P, classes), *(line(one, P, classes) for one in tried)]
     models = {BASE: base} | {one.card.key: one.model for one in tried if one.model is not None}
-    predicted = {key: model.predict(rows.Z) for key, model in models.items()}
-    answer = verdict(board, tried, named, len(rows.Z), len(classes))
+    predicted = {key: model.predict(rows.encoded.read_by(model)) for key, model in models.items()}
+    answer = verdict(board, tried, named, len(rows.encoded), len(classes))
     chosen = models[answer["model"]]
-    distance, threshold = run.found.support.distance(rows.Z), run.found.support.threshold_
-    task = run.record["task"] | {"n_target": len(rows.Z), "target_name": rows.name}
+    distance, threshold = run.found.support.distance(rows.encoded.X), run.found.support.threshold_
+    task = run.record["task"] | {"n_target": len(rows.encoded), "target_name": rows.name}
     record: dict[str, Any] = {
         "format": 1,
         "kind": "transfermap-run",
@@ -138,7 +139,7 @@ def _found(run: Run, name: str, rows: _Rows, tried: list[Tried], named: bool, se
         "versions": versions(),
         "command": "",
         "label_type": run.record.get("label_type"),
-        "untrusted": untrusted(distance, threshold, confidence(chosen, rows.Z)),
+        "untrusted": untrusted(distance, threshold, confidence(chosen, rows.encoded)),
     }
     if "sight" in run.record:
         record["sight"] = run.record["sight"] | {"shown": []}

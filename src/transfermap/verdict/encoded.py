@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
+from sklearn.utils import get_tags
 
 from transfermap.card import TaskKind
 from transfermap.data.encode.encoder import TableEncoder
@@ -25,9 +26,35 @@ TRIES = 10
 MOST_SEED = 2**32 - 2
 
 
+class Joined:
+    """A model that is made of others; it takes :class:`Encoded` rows, and hands each of the others what that reads."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Rows for candidates: features ``X`` (n, d) and, where the rows are images, their ``files`` (n, 1)."""
+
+    X: Array
+    files: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def read_by(self, model: Any) -> Any:
+        """What a method, or a fitted model, reads of the rows: a net on images the files, all others the features."""
+        if self.files is None:
+            return self.X
+        if isinstance(model, Joined):
+            return self
+        return self.files if get_tags(model).input_tags.string else self.X
+
+
 @dataclass(frozen=True)
 class Domains:
-    """Encoded rows: ``Xs`` (n_source, d), ``ys`` and each source row's number and group, ``Xt`` (n_target, d)."""
+    """Encoded rows: ``Xs`` (n_source, d), ``ys`` and each source row's number and group, ``Xt`` (n_target, d).
+
+    ``files`` are those of the source's rows, (n_source, 1), and of the target's, where rows are images.
+    """
 
     Xs: Array
     ys: Array
@@ -35,6 +62,17 @@ class Domains:
     sources: Array
     groups: Array | None
     kind: TaskKind
+    files: tuple[Array, Array] | None = None
+
+    @property
+    def source(self) -> Encoded:
+        """The source's rows, for candidates."""
+        return Encoded(self.Xs, None if self.files is None else self.files[0])
+
+    @property
+    def target(self) -> Encoded:
+        """The target's rows, for candidates."""
+        return Encoded(self.Xt, None if self.files is None else self.files[1])
 
     @property
     def classes(self) -> Array:
@@ -93,7 +131,13 @@ def encode(task: Task, seed: int = 0, text: str = AUTO) -> tuple[TableEncoder, D
         raise ValueError(f"the seed must be a whole number from 0 to {MOST_SEED}; got {seed}")
     encoder = TableEncoder(random_state=seed, text=text).fit(task.source, target=task.target, spans=task.spans)
     Xs, Xt = encoder.transform(task.source), encoder.transform(task.target)
-    return encoder, Domains(Xs, task.labels, Xt, task.domains, task.groups, task.kind)
+    files = None if task.sight is None else (column(task.sight.source), column(task.sight.target))
+    return encoder, Domains(Xs, task.labels, Xt, task.domains, task.groups, task.kind, files)
+
+
+def column(files: Sequence[str]) -> Array:
+    """Paths of images as rows for a net on images, (n, 1)."""
+    return np.array(files, dtype=str)[:, None]
 
 
 def draw_size(data: Domains) -> int:

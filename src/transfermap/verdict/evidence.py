@@ -17,7 +17,6 @@ from threadpoolctl import threadpool_limits
 
 from transfermap.adapted import Adapted
 from transfermap.card import find
-from transfermap.deep.nets.small import sees_images
 from transfermap.measure.validators.label_free import agreement
 from transfermap.measure.validators.mixup import mixval
 from transfermap.split import Split
@@ -186,7 +185,18 @@ def fit_all(candidates: Iterable[Candidate], data: Domains, tick: Callable[[str]
     candidates = list(candidates)
     alive = [c for c in candidates if c.status == "ok" and not c.joins]
     tick("fitting on all rows")
-    work = [(fitted, c.method, c.estimator, data.Xs, data.ys, data.Xt, data.sources) for c in alive]
+    work = [
+        (
+            fitted,
+            c.method,
+            c.estimator,
+            data.source.read_by(c.method),
+            data.ys,
+            data.target.read_by(c.method),
+            data.sources,
+        )
+        for c in alive
+    ]
     _share_out(alive, work, [np.inf] * len(alive), data)
     members = {c.key: c.model for c in alive if c.status == "ok" and not c.guesses}
     for c in candidates:
@@ -224,15 +234,19 @@ def _attempt(deadline: float, do: Callable[..., Any], *arguments: Any) -> Outcom
 def observe(method: Any, estimator: Any, data: Domains, ground: Ground) -> Seen:
     """One candidate on one resample."""
     part, classes = ground.part, data.classes if data.kind == "classification" else None
-    Xt = data.Xt[part.target]
-    model = fitted(method, estimator, data.Xs[part.train], data.ys[part.train], Xt, data.sources[part.train])
-    Zh = model.adapter_._see_source(data.Xs[part.held], data.sources[part.held])
-    shown = data.Xt[ground.shown]
-    # between two images' features there lies no image
-    mixable = classes is not None and len(shown) > 2 and not sees_images(getattr(method, "net", ""))
+    source, target = data.source.read_by(method), data.target.read_by(method)
+    model = fitted(
+        method, estimator, source[part.train], data.ys[part.train], target[part.target], data.sources[part.train]
+    )
+    Zh = model.adapter_._see_source(source[part.held], data.sources[part.held])
+    shown = target[ground.shown]
+    # between two files there lies no image
+    mixable = classes is not None and len(shown) > 2 and shown.dtype.kind == "f"
     mixed = mixval(model.predict, shown).inter if mixable else np.nan
     seen = Seen(outputs(model.estimator_, Zh, classes), outputs(model, shown, classes), {"mixed": mixed})
-    return scores_of(seen, np.asarray(model.adapter_._see_target(shown)), estimator, data, ground)
+    # geometry is a matter of features: a net on images moves none, so theirs stay as they are
+    Zt = np.asarray(model.adapter_._see_target(data.Xt[ground.shown]))
+    return scores_of(seen, Zt, estimator, data, ground)
 
 
 def interval(values: Iterable[float]) -> dict[str, float]:

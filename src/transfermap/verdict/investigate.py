@@ -15,7 +15,7 @@ from transfermap.card import Card, cards, find
 from transfermap.data.encode.encoder import TableEncoder
 from transfermap.data.encode.text import AUTO
 from transfermap.data.images.grids import image_shape
-from transfermap.deep.nets.small import LEAST_SIDE, NAMES, sees_images
+from transfermap.deep.nets.small import LEAST_SIDE, NAMES, is_image_net
 from transfermap.measure.shift.support import Support
 from transfermap.messages import Note
 from transfermap.tasks.task import Task
@@ -105,13 +105,12 @@ def investigate(
     encoder, data = encode(task, seed, text)
     # how long the tables take to read, by a text net for example, is not taken off the evidence
     read = time.perf_counter()
-    _remember_images(task, data, net)
     checked = check_encoded(task, encoder, data, seed)
 
     left = budget * SPENT - (time.perf_counter() - read)
     resamples = gather(candidates, data, seed=seed, resamples=RESAMPLES, most=draw_size(data), budget=left, tick=tick)
     fit_all(candidates, data, tick)
-    predicted = {c.key: c.model.predict(data.Xt) for c in candidates if c.model is not None}
+    predicted = {c.key: c.model.predict(data.target.read_by(c.model)) for c in candidates if c.model is not None}
     support = Support(seed=seed).fit(np.concatenate([data.Xs, data.Xt]))
     assert checked.setting is not None
     judged = judge(candidates, data, checked.setting, predicted, resamples)
@@ -162,16 +161,6 @@ def _facts(
         "notes": [n.to_dict() for n in (*task.notes, *encoder.notes, *_net_words(candidates, task))],
         "check": checked.to_dict(),
     }
-
-
-def _remember_images(task: Task, data: Domains, net: str) -> None:
-    """Where a net is trained on the images themselves, it finds them by their encoded rows."""
-    if task.sight is None or not sees_images(net):
-        return
-    from transfermap.deep.pretrained.image_rows import remember
-
-    remember(data.Xs, task.sight.source)
-    remember(data.Xt, task.sight.target)
 
 
 def _held_to_labels(
@@ -240,7 +229,7 @@ def _net(wanted: str, task: Task, methods: Sequence[str] = ()) -> str:
             raise ValueError(
                 f"no net {wanted!r}; expected auto, one of: {', '.join(NAMES)}, or, for folders of images, a backbone"
             )
-        if sees_images(wanted) and task.sight is None:
+        if is_image_net(wanted) and task.sight is None:
             raise ValueError(f"the net {wanted} is trained on images; expected folders of them, got tables")
         return wanted
     shape = image_shape(list(task.source.columns))
@@ -255,7 +244,7 @@ def _net_words(candidates: list[Candidate], task: Task) -> list[Note]:
     """Which net was trained on images, where one was."""
     shape = image_shape(list(task.source.columns))
     nets = {c.method.net for c in candidates if hasattr(c.method, "net")}
-    if task.sight is not None and nets and sees_images(first := min(nets)):
+    if task.sight is not None and nets and is_image_net(first := min(nets)):
         return [Note("images.net", "info", {"net": first})]
     if shape is None or not nets:
         return []
@@ -284,7 +273,7 @@ def _model(candidates: list[Candidate], method: str | Sequence[str], verdict: Ve
 def _rows(
     data: Domains, support: Support, chosen: Candidate, predicted: dict[str, Array], record: dict[str, Any]
 ) -> dict[str, Any]:
-    sure = confidence(chosen.model, data.Xt) if data.kind == "classification" else None
+    sure = confidence(chosen.model, data.target) if data.kind == "classification" else None
     useful = {k: v for k, v in predicted.items() if k not in GUESS.values()}
     return {
         "untrusted": untrusted(support.distance(data.Xt), support.threshold_, sure),

@@ -62,7 +62,7 @@ class Taught(BaseEstimator):
 
     def model(self, models: Mapping[str, Any], estimator: Any, data: Domains) -> Any:
         """The estimator, trained on all rows."""
-        predicted = joint([outputs(models[k], data.Xt, data.classes) for k in self.heard(models)])
+        predicted = joint([outputs(models[k], data.target, data.classes) for k in self.heard(models)])
         return self._learned(estimator, predicted, data, (data.Xs, data.ys), data.Xt)
 
     def _learned(self, estimator: Any, P: Array, data: Domains, source: tuple[Array, Array], Xt: Array) -> Any:

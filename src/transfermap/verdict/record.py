@@ -180,10 +180,10 @@ def maps(candidates: list[Candidate], judged: Judgement, data: Domains, seed: in
     if hasattr(adapter, "weights_"):
         return arrays | {"weights": adapter.weights_}
     if hasattr(adapter, "source_weights"):
-        arrays["weights"] = adapter.source_weights(data.Xs)
+        arrays["weights"] = adapter.source_weights(data.source.read_by(adapter))
     if hasattr(adapter, "history_"):
         arrays |= curves(adapter.history_)
-        after = _flat(adapter.features(data.Xs[s]), adapter.features(data.Xt[t]))
+        after = _flat(*(adapter.features(side.read_by(adapter)[i]) for side, i in ((data.source, s), (data.target, t))))
     else:
         after = _flat(adapter._see_source(data.Xs[s], data.sources[s]), adapter._see_target(data.Xt[t]))
     return arrays | dict(zip(("after_source", "after_target"), after, strict=True))

@@ -45,7 +45,7 @@ def gallery(sight: Sight, data: Domains, model: Any, predicted: Array, seed: int
     near = Support(seed=seed).fit(data.Xs)
     away = near.distance(data.Xt[some]) / max(near.threshold_, np.finfo(float).tiny)
     picked: dict[str, Any] = {"shifted": _ranked(some, away)}
-    sure = confidence(model, data.Xt) if data.kind == "classification" else None
+    sure = confidence(model, data.target) if data.kind == "classification" else None
     if sure is not None:
         every = np.arange(len(sure))
         picked |= {"sure": _ranked(every, sure), "unsure": _ranked(every, sure, -1)}

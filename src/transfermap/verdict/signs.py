@@ -77,7 +77,7 @@ def net_of(model: Any, name: str) -> Any:
 
 
 def adapted_model(model: Any, key: str, Z: Array, seed: int) -> Any:
-    """A run's model with its net adapted to encoded rows Z (n, d); the model itself stays as it is."""
+    """A run's model with its net adapted to rows Z, as the net reads them; the model itself stays as it is."""
     from transfermap.deep.source_free import adapted
 
     old = model.adapter_

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from transfermap.card import Card
-from transfermap.verdict.encoded import Array, Domains, Part
+from transfermap.verdict.encoded import Array, Domains, Encoded, Joined, Part
 
 KEY = "together"
 CARD = Card(
@@ -32,7 +32,7 @@ CARD = Card(
 )
 
 
-class Together(BaseEstimator):
+class Together(Joined, BaseEstimator):
     """The mean of fitted models' class probabilities, or of their predicted numbers.
 
     Parameters
@@ -79,8 +79,9 @@ class Together(BaseEstimator):
 def outputs(model: Any, X: Any, classes: Array | None) -> Array:
     """Class probabilities (n, C) in the order of ``classes``, or, where that is None, predicted numbers (n,).
 
-    A model without probabilities is sure of what it predicts.
+    ``X`` is what the model reads, or :class:`Encoded` rows. A model without probabilities is sure of what it predicts.
     """
+    X = X.read_by(model) if isinstance(X, Encoded) else X
     if classes is None:
         return np.asarray(model.predict(X), dtype=float)
     if not hasattr(model, "predict_proba"):

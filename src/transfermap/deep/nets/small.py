@@ -19,11 +19,13 @@ class _Names(tuple[str, ...]):
     """Names of nets; image backbones (:mod:`transfermap.deep.pretrained.backbones`) are among them unlisted."""
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or (isinstance(name, str) and sees_images(name))
+        return super().__contains__(name) or is_image_net(name)
 
 
-def sees_images(net: str) -> bool:
-    """Whether it is the name of a pretrained net for images, which is then trained on the images themselves."""
+def is_image_net(net: object) -> bool:
+    """Whether it is the name of a pretrained net for images, whose rows are paths of images."""
+    if not isinstance(net, str) or net in NETS:
+        return False
     from transfermap.deep.pretrained.backbones import providers
 
     first, _, rest = net.partition(":")
@@ -44,10 +46,10 @@ def build(net: Any, columns: int, outputs: int) -> Any:
         If there is no such net, it lacks ``features`` or ``head``, or the rows do not suit it.
     """
     if isinstance(net, str):
-        if net not in NETS and sees_images(net):
-            from transfermap.deep.pretrained.image_rows import seeing
+        if is_image_net(net):
+            from transfermap.deep.pretrained.augmented_net import augmented_net
 
-            return seeing(net, outputs)
+            return augmented_net(net, outputs)
         if net not in NETS:
             raise ValueError(f"no net {net!r}; expected one of: {', '.join(sorted(NETS))}, or a module of your own")
         return NETS[net](columns, outputs)

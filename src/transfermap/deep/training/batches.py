@@ -63,7 +63,10 @@ class Stream:
         if isinstance(self._data, tuple):
             at = index.to(self._data[0].device)
             return self._data[0][at], self._data[1][at] if self._labelled else None
-        items = [self._data[int(i)] for i in index]
+        rows = index.tolist()
+        # torch's own protocol: a Dataset may be quicker at giving many rows at once
+        many = getattr(self._data, "__getitems__", None)
+        items = many(rows) if many else [self._data[row] for row in rows]
         paired = isinstance(items[0], (tuple, list))
         if self._labelled and not paired:
             raise ValueError("the source's Dataset must give (row, label) pairs")

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from sklearn.base import is_classifier
 from sklearn.linear_model import Ridge
+from sklearn.utils import Tags
 
 from transfermap.card import param
 from transfermap.deep.lazy import F, require, torch
-from transfermap.deep.nets.small import NAMES
+from transfermap.deep.nets.small import NAMES, is_image_net
 from transfermap.roles import Learner
 from transfermap.split import Array, Split
 
@@ -30,7 +31,8 @@ Terms = dict[str, "Tensor"]
 _NET = """    net : {{"mlp", "normed", "dense", "lenet", "resnet"}}, default="{}"
         What is trained: "mlp" for tables, whose columns it scales one by one, "normed" the same with batch
         normalisation; "dense" for rows on one scale; the others for rows that are square grey images, "lenet" from
-        16 x 16. The name of a backbone for images: that net, on the images that the rows were made of.
+        16 x 16. The name of a backbone for images, such as "efficientnet-lite0": that net, on rows that are paths of
+        images, X of shape (n,) or (n, 1).
 """
 
 
@@ -90,6 +92,11 @@ class Objective(Learner):
         own, examples, rest = (cls.__doc__ or "").partition("\n    Examples\n")
         usual = getattr(cls.net, "default", cls.net)
         cls.__doc__ = f"{own.rstrip()}\n{_NET.format(usual)}{examples}{rest}" if examples else cls.__doc__
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = is_image_net(self.net)
+        return tags
 
     def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
         """Further modules to be trained, made for a net with ``features`` and ``head`` and a number of outputs."""

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.data import StackDataset
 
 from transfermap.deep.nets.small import build
+from transfermap.deep.pretrained.image_dataset import ImageDataset
 from transfermap.deep.training.batches import Stream
 from transfermap.deep.training.engine import PRECISIONS, Engine, pick_device, processes
 from transfermap.deep.training.loop import OPTIMIZERS, SCHEDULES, Loop, Plan
@@ -29,7 +31,8 @@ _CHOICES = {
     "select": ("last", *JUDGES),
 }
 _LEAST = {"steps": 1, "batch_size": 2, "every": 1, "patience": 1, "random_state": 0}
-_SHOWN, _BLOCK = 2000, 1024
+# rows that a score is taken on; rows of tables and images that are predicted at once
+_SHOWN, _BLOCK, _IMAGES = 2000, 1024, 64
 
 
 def check_settings(shell: Any) -> None:
@@ -54,10 +57,10 @@ def trained(shell: Any, source: Any, target: Any, outputs: int) -> tuple[nn.Modu
     """Run the loop; the modules on the CPU, the history, and the step that was kept."""
     seed = shell.random_state
     with ready(shell, lambda: fresh(shell, outputs, int(shell.n_features_in_))) as engine:
-        device = engine.device
+        source, target = placed(source, engine), placed(target, engine)
         streams = (
-            Stream(placed(source, device), shell.batch_size, seed, device, labelled=True),
-            Stream(placed(target, device), shell.batch_size, seed + 2**20, device, labelled=False),
+            Stream(source, shell.batch_size, seed, engine.device, labelled=True),
+            Stream(target, shell.batch_size, seed + 2**20, engine.device, labelled=False),
         )
         loop = Loop(shell.objective_, engine, *streams, _plan(shell), _judge(shell, engine, target))
         loop.tick = shell.tick or loop.tick
@@ -112,15 +115,23 @@ def rebuilt(shell: Any, columns: int, outputs: int, weights: dict[str, Array]) -
 
 @torch.no_grad()
 def outputs_of(modules: nn.ModuleDict, X: Array, part: str = "head") -> Array:
-    """Logits (n, C), or features (n, k), of rows; computed in the rows' own precision."""
-    block = getattr(modules["features"], "block", None)  # of images fewer than of a table's rows
-    kind = torch.float64 if X.dtype == np.float64 and block is None else torch.float32
+    """Logits (n, C), or features (n, k), of rows; computed in the rows' own precision, of images in float32."""
+    kind = torch.float64 if X.dtype == np.float64 else torch.float32
     net = {name: copy.deepcopy(modules[name]).to(kind) for name in ("features", "head")}
     found = []
-    for start in range(0, len(X), block or _BLOCK):
-        f = net["features"](torch.from_numpy(np.ascontiguousarray(X[start : start + (block or _BLOCK)])))
+    for x in _blocks(modules, X):
+        f = net["features"](x)
         found.append((f if part == "features" else net["head"](f)).numpy())
     return np.concatenate(found)
+
+
+def _blocks(modules: nn.ModuleDict, X: Array) -> Iterator[Tensor]:
+    """Rows as the net takes them, so many at once as memory has room for."""
+    features: Any = modules["features"]
+    if X.dtype.kind == "U":
+        # each image is wanted once
+        return ImageDataset(X[:, 0], features.read, most_bytes=0).blocks(_IMAGES)
+    return (torch.from_numpy(np.ascontiguousarray(X[i : i + _BLOCK])) for i in range(0, len(X), _BLOCK))
 
 
 def _plan(shell: Any) -> Plan:
@@ -148,9 +159,7 @@ def _judge(shell: Any, engine: Engine, target: Any) -> Any:
         raise ValueError(
             f"{type(shell).__name__}: select={shell.select!r} scores classes; a regressor keeps the last state"
         )
-    shown = Stream(
-        placed(target, engine.device), _SHOWN, shell.random_state + 2**21, engine.device, labelled=False
-    ).next()
+    shown = Stream(target, _SHOWN, shell.random_state + 2**21, engine.device, labelled=False).next()
 
     @torch.no_grad()
     def judge() -> float:
@@ -159,6 +168,12 @@ def _judge(shell: Any, engine: Engine, target: Any) -> Any:
     return judge
 
 
-def placed(data: Any, device: torch.device) -> Any:
-    """Tensors on the device, where every batch will be wanted; a Dataset as it is."""
-    return tuple(part.to(device) for part in data) if isinstance(data, tuple) else data
+def placed(data: Any, m: Engine) -> Any:
+    """What batches are drawn from: tensors on the run's device, where every batch will be wanted; for paths, a Dataset
+    of the images as the net reads them; a Dataset as it is."""
+    if not isinstance(data, tuple):
+        return data
+    if isinstance(data[0], torch.Tensor):
+        return tuple(part.to(m.device) for part in data)
+    images = ImageDataset(data[0][:, 0], m["features"].read)
+    return images if len(data) == 1 else StackDataset(images, *data[1:])

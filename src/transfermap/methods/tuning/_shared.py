@@ -11,7 +11,6 @@ from transfermap.card import param
 from transfermap.deep import estimators as shells
 from transfermap.deep.lazy import torch
 from transfermap.deep.training.objective import Batch, Objective, Terms, source_loss
-from transfermap.math.ratio import along
 from transfermap.split import Array, Reads, Split
 
 if TYPE_CHECKING:
@@ -52,10 +51,11 @@ class TwoStage(Objective):
         assert rows.known is not None and rows.yt is not None
         X, y = rows.Xt[rows.known], self._codes(rows.yt)
         # batches are drawn by place: places by what rows hold make the result independent of their order
-        order = np.lexsort((y, along(X)))
+        order = np.lexsort((y, shells.order_of(X)))
+        x, net = self.shell_._rows(X[order]), self.shell_.modules_
         return Job(
-            net=staged(self.shell_.modules_),
-            rows=Rows(_tensor(self.shell_._scaled(X[order]).astype(np.float32))),
+            net=staged(net),
+            rows=Rows(x) if isinstance(x, torch.Tensor) else Rows(x[:, 0].tolist(), net["features"].read),
             y=_tensor(y[order]),
             plan=Plan(steps=max(1, round(self._share() * (self.shell_.steps or shells.STEPS))), lr=self.lr),
             surgery=Surgery(freeze=self.frozen),

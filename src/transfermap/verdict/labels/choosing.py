@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from transfermap.verdict.encoded import Array
+from transfermap.verdict.encoded import Array, Encoded
 
 SHOWN = 20
 UNSURE = 0.6
@@ -30,9 +30,9 @@ def disagreement(predicted: Mapping[str, Array], kind: str) -> Array:
     return 1.0 - same.max(axis=1) / len(votes)
 
 
-def confidence(model: Any, X: Array) -> Array | None:
+def confidence(model: Any, rows: Encoded) -> Array | None:
     """Probability of each row's predicted class, (n,); None where the model has no probabilities."""
-    return model.predict_proba(X).max(axis=1) if hasattr(model, "predict_proba") else None
+    return model.predict_proba(rows.read_by(model)).max(axis=1) if hasattr(model, "predict_proba") else None
 
 
 def untrusted(distance: Array, threshold: float, sure: Array | None) -> dict[str, Any]:

@@ -6,66 +6,45 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import small_images
-from small_images import NAME, folders
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from small_images import NAME, folders, tiny
 from typer.testing import CliRunner
 
+from transfermap.adapted import Adapted
 from transfermap.card import cards, find
 from transfermap.cli.app import app
 from transfermap.data.images.image_files import find_images
+from transfermap.runs.model_file import load, save
 from transfermap.runs.run import load_run
-from transfermap.tasks.task import Task
-from transfermap.verdict.encoded import encode
 
 torch = pytest.importorskip("torch")
 from transfermap.deep import estimators as shells  # noqa: E402
 from transfermap.deep.estimators import DeepClassifier  # noqa: E402
-from transfermap.deep.pretrained import image_rows  # noqa: E402
-from transfermap.deep.pretrained.image_rows import Augment, Look, remember  # noqa: E402
+from transfermap.deep.pretrained import augmented_net, provider  # noqa: E402
+from transfermap.deep.pretrained.augmented_net import Augment  # noqa: E402
+from transfermap.deep.pretrained.image_nets import read_images  # noqa: E402
 
 eyes = small_images.eyes
 DEEP = [card.key for card in cards() if "torch" in card.needs and "classification" in card.tasks]
 
 
 @pytest.fixture
-def seen(tmp_path, eyes, monkeypatch):
-    """The tiny task: encoded rows, labels, and which domain each is of; images remembered."""
-    monkeypatch.setattr(image_rows, "_DECODED", type(image_rows._DECODED)())
-    task = Task.from_files(*folders(tmp_path))
-    _, data = encode(task)
-    remember(data.Xs, task.sight.source)
-    remember(data.Xt, task.sight.target)
-    X = np.concatenate([data.Xs, data.Xt])
-    y = np.concatenate([data.ys, np.full(len(data.Xt), data.ys[0], dtype=data.ys.dtype)])
-    return task, X, y, np.repeat([0, -1], [len(data.Xs), len(data.Xt)])
-
-
-def test_a_row_finds_its_image_in_any_order_and_precision(seen):
-    task, X, _, _ = seen
-    net = small_images.tiny()
-    files = [*task.sight.source, *task.sight.target]
-    order = np.random.default_rng(0).permutation(len(X))
-    for kind in (np.float32, np.float64):
-        found = Look(net.read, net.side)(torch.from_numpy(X[order].astype(kind)))
-        assert torch.equal(found, net.read([files[i] for i in order]))
-    with pytest.raises(ValueError, match="2 rows are of no image"):
-        Look(net.read, net.side)(torch.from_numpy(np.concatenate([X[:3], X[:2] + 0.5])))
-
-
-def test_few_decoded_images_are_kept_where_memory_is_short(seen, monkeypatch):
-    task, X, _, _ = seen
-    net = small_images.tiny()
-    monkeypatch.setattr(image_rows, "MOST_BYTES", 10 * 3 * net.side**2)
-    look = Look(net.read, net.side)
-    for start in range(0, 42, 7):
-        assert torch.equal(
-            look(torch.from_numpy(X[start : start + 7])), net.read(list(task.sight.source[start : start + 7]))
-        )
-        assert len(image_rows._DECODED) <= 10
+def seen(tmp_path, eyes):
+    """Paths of the tiny task's images, their labels (the target's withheld), and which domain each is of."""
+    sides = [find_images(side).table for side in folders(tmp_path)]
+    X = np.concatenate([side["file"] for side in sides])
+    y = np.concatenate([sides[0]["class"], ["down"] * len(sides[1])])
+    return X, y, np.repeat([0, -1], [len(side) for side in sides])
 
 
 def test_images_are_varied_in_training_only_and_by_torchs_numbers():
@@ -91,8 +70,8 @@ def test_a_variation_is_a_part_of_the_image_and_every_second_one_is_mirrored(mon
     assert (high > 0).all() and 0.4 < (wide < 0).float().mean() < 0.6  # never upside down
     area = (high.abs() + 1) * (wide.abs() + 1) / 32**2
     assert area.min() > 0.4 and area.max() < 1.05 and 0.68 < area.mean() < 0.82
-    monkeypatch.setattr(image_rows, "AREAS", (1.0, 1.0))
-    monkeypatch.setattr(image_rows, "SHAPES", (1.0, 1.0))
+    monkeypatch.setattr(augmented_net, "AREAS", (1.0, 1.0))
+    monkeypatch.setattr(augmented_net, "SHAPES", (1.0, 1.0))
     y = Augment().train()(x)
     mirrored = y[:, 1, 0, 0] > 16
     assert torch.allclose(y[~mirrored], x[~mirrored], atol=1e-3)
@@ -101,24 +80,105 @@ def test_a_variation_is_a_part_of_the_image_and_every_second_one_is_mirrored(mon
 
 @pytest.mark.parametrize("key", DEEP)
 def test_every_deep_method_trains_on_images(seen, key):
-    task, X, y, d = seen
+    X, y, d = seen
     model = DeepClassifier(find(key)(), net=NAME, steps=4, batch_size=8).fit(X, y, sample_domain=d)
     before = small_images.tiny().net.state_dict()
     after = model.modules_["features"].state_dict()
     assert not torch.equal(after["block0.0.weight"], before["block0.0.weight"])  # the backbone itself has moved
     P = model.predict_proba(X[d < 0])
-    assert P.shape == (len(task.target), 3) and np.isfinite(P).all()
+    assert P.shape == (42, 3) and np.isfinite(P).all()
     assert np.allclose(model.predict_proba(X[d < 0][5:6]), P[5:6], atol=1e-5)
 
 
 def test_training_on_images_learns(seen):
-    _, X, y, d = seen
+    X, y, d = seen
     model = DeepClassifier(find("erm")(), net=NAME, steps=150, batch_size=16, lr=3e-3).fit(X, y, sample_domain=d)
     assert np.mean(model.predict(X[d == 0]) == y[d == 0]) > 0.9
 
 
+def test_rows_may_come_in_any_order_and_more_than_once(seen):
+    X, y, d = seen
+    order = np.random.default_rng(0).permutation(np.r_[np.arange(len(X)), 3, 3, 50])
+    model = DeepClassifier(find("dann")(), net=NAME, steps=4, batch_size=8)
+    once = clone(model).fit(X[np.sort(order)], y[np.sort(order)], sample_domain=d[np.sort(order)])
+    mixed = clone(model).fit(X[order], y[order], sample_domain=d[order])
+    assert np.array_equal(once.predict_proba(X), mixed.predict_proba(X))
+    assert np.array_equal(once.predict_proba(X[order]), once.predict_proba(X)[order])
+
+
+def test_paths_may_be_a_column_a_list_or_a_frame(seen):
+    X, y, d = seen
+    model = DeepClassifier(find("erm")(), net=NAME, steps=4, batch_size=8)
+    first = clone(model).fit(X, y, sample_domain=d).predict_proba(X[:5])
+    for rows in (X[:, None], X.tolist(), [Path(x) for x in X], pd.DataFrame({"file": X})):
+        again = clone(model).fit(rows, y, sample_domain=d)
+        assert np.array_equal(again.predict_proba(rows[:5]), first)
+
+
+def test_what_is_no_path_is_refused_in_a_sentence(seen):
+    X, y, d = seen
+    model = DeepClassifier(find("erm")(), net=NAME, steps=2)
+    for rows in (np.zeros((84, 12)), np.column_stack([X, X]), np.where(d < 0, None, X), np.where(d < 0, "", X), 3.0):
+        with pytest.raises(ValueError, match="expected X to hold the path of an image a row, of shape"):
+            model.fit(rows, y, sample_domain=d)
+    with pytest.raises(ValueError, match=r"1 of 42 images are not there; the first: .*nothing\.png"):
+        model.fit([*X[:-1], "nothing.png"], y, sample_domain=d)
+
+
+@pytest.mark.parametrize("how", ["method", "adapted"])
+def test_a_model_is_saved_and_predicts_files_that_it_has_never_seen(seen, tmp_path, monkeypatch, how):
+    X, y, d = seen
+    monkeypatch.setattr(shells, "STEPS", 4)
+    method = find("dann")(net=NAME)
+    model = (method if how == "method" else Adapted(method, LogisticRegression())).fit(X, y, sample_domain=d)
+    new = find_images(folders(tmp_path / "new", each=3)[1]).files
+    P = model.predict_proba(new)
+    assert P.shape == (9, 3) and set(model.predict(new)) <= {"across", "down", "plain"}
+    save(model, tmp_path / "m.tmap")
+    assert np.array_equal(load(tmp_path / "m.tmap").predict_proba(new), P)
+    assert np.array_equal(model.predict_proba([new[0]]).argmax(1), P[:1].argmax(1))
+
+
+def test_two_nets_see_the_same_files_at_their_own_sizes(seen):
+    X, y, d = seen
+
+    def larger(weights=None):
+        return replace(tiny(), name="larger", read=partial(read_images, side=24), side=24)
+
+    provider.provides("larger", "images")(larger)
+    small, large = (
+        DeepClassifier(find("dann")(), net=name, steps=3, batch_size=8).fit(X, y, sample_domain=d)
+        for name in (NAME, "larger")
+    )
+    before = small.predict_proba(X)
+    assert not np.allclose(large.predict_proba(X), before)
+    assert np.array_equal(small.predict_proba(X), before)
+
+
+def test_nothing_is_written_and_each_image_is_decoded_once_a_run(seen, tmp_path, monkeypatch):
+    X, y, d = seen
+    times = Counter()
+
+    def counted(weights=None):
+        made = tiny()
+        return replace(made, read=lambda paths: times.update(map(str, paths)) or made.read(paths))
+
+    provider.provides(NAME, "images")(counted)
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    DeepClassifier(find("dann")(), net=NAME, steps=40, batch_size=16).fit(X, y, sample_domain=d)
+    assert set(times) == set(X) and set(times.values()) == {1}
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_label_free_score_may_choose_the_state(seen):
+    X, y, d = seen
+    settings = {"net": NAME, "steps": 6, "every": 2, "batch_size": 8, "select": "infomax"}
+    model = DeepClassifier(find("erm")(), **settings).fit(X, y, sample_domain=d)
+    assert model.chosen_step_ in (2, 4, 6)
+
+
 def test_a_run_that_was_cut_off_goes_on_to_the_same_bits(seen, tmp_path):
-    _, X, y, d = seen
+    X, y, d = seen
 
     def stop(done, of):
         if done >= 4:
@@ -172,7 +232,7 @@ def test_rows_without_their_images_are_refused_in_a_sentence(tmp_path, eyes, mon
     assert done.exit_code == 0, done.output
     run = load_run(tmp_path / "run")
     rows = pd.DataFrame(np.arange(36.0).reshape(3, 12), columns=[f"f{j}" for j in range(12)])
-    with pytest.raises(ValueError, match="3 rows are of no image"):
+    with pytest.raises(ValueError, match="expected X to hold the path of an image a row"):
         run.predict(rows, "erm")
 
 
