@@ -117,7 +117,8 @@ class _Shell(BaseEstimator):
             C = len(classes)
         self._named_outputs(C, classes)
         first = source[0] if isinstance(source, tuple) else source[0][0][None]
-        self.n_features_in_ = int(np.prod(first.shape[1:]))
+        # whoever trains on images predicts from paths, one column of them
+        self.n_features_in_ = 1 if is_image_net(self._net) else int(np.prod(first.shape[1:]))
         self._run(source, target, C)
         return self
 
