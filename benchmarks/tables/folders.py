@@ -3,7 +3,7 @@
     python benchmarks/tables/folders.py DATA_FOLDER --tasks pacs/photo/sketch --seeds 0 1 2 -o folders.jsonl
 
 A task is a collection, a source and a target. Images are seen through ``--backbone`` as the command line sees them
-(:func:`transfermap.tasks.images.image_task`), and the table goes through the same encoder; features are cached,
+(:func:`transfermap.tasks.task.Task.from_files`), and the table goes through the same encoder; features are cached,
 their time is on record as "looking". Source-only, the shallow methods and, on the same features, the deep methods with
 the papers' bottleneck (one layer of 256, a linear head) are scored on the target's images, whose classes nothing but
 the score has seen. Deterministic methods run once; the others once a seed. Nothing is chosen by target labels:
@@ -30,7 +30,6 @@ from transfermap.adapted import Adapted
 from transfermap.card import find
 from transfermap.data.images.image_files import find_images
 from transfermap.deep.estimators import DeepClassifier
-from transfermap.tasks.images import image_task
 from transfermap.tasks.task import Task
 from transfermap.verdict.encoded import encode
 
@@ -53,7 +52,7 @@ def load(folder: Path, name: str, net: str) -> tuple[Task, np.ndarray]:
     """The task, and the target's classes, which only the score sees."""
     collection, source, target = name.split("/")
     root = folder / COLLECTIONS[collection][0]
-    task = image_task([root / source], root / target, net=net)
+    task = Task.from_files(root / source, root / target, backbone=net)
     classes = find_images(root / target).table.set_index("file")["class"]
     return task, classes.loc[list(task.sight.target)].to_numpy()
 

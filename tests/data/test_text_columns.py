@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 import transfermap as tm
 from transfermap.cli.app import app
-from transfermap.data.encode import text as sentences
 from transfermap.data.encode.encoder import TableEncoder
-from transfermap.data.encode.text import Sentences, reading
+from transfermap.data.encode.text import reading
 from transfermap.deep.pretrained import provider
 from transfermap.deep.pretrained import text_features as embedding
+from transfermap.deep.pretrained.text_features import InstalledTextNets, Sentences
 from transfermap.runs.model_file import load, save
 from transfermap.verdict.check.check import check
 from transfermap.verdict.encoded import encode
@@ -46,7 +46,7 @@ def reviews(n=80, seed=0):
 
 def encoded(how, table=None, **more):
     table = reviews()[0][["review"]] if table is None else table
-    encoder = TableEncoder(text=how, **more).fit(table)
+    encoder = TableEncoder(text=how, **more).fit(table, nets=InstalledTextNets())
     return encoder, encoder.transform(table)
 
 
@@ -159,13 +159,13 @@ def test_auto_leaves_other_scripts_to_topics(reader, text):
 
 
 def test_auto_leaves_many_texts_to_topics(reader):
-    found = [reading("auto", "review", ["good film " * 25] * 10, rows) for rows in (4000, 4001)]
+    found = [reading("auto", "review", ["good film " * 25] * 10, rows, NAME) for rows in (4000, 4001)]
     assert [f.how for f in found] == [NAME, "topics"] and found[1].why.code == "table.topics_many"
-    assert reading("auto", "review", ["good"] * 10, 4001).how == NAME
+    assert reading("auto", "review", ["good"] * 10, 4001, NAME).how == NAME
 
 
 def test_auto_leaves_long_texts_to_topics(reader):
-    found = [reading("auto", "review", ["x" * n, "x" * 700], 10) for n in (100, 101)]
+    found = [reading("auto", "review", ["x" * n, "x" * 700], 10, NAME) for n in (100, 101)]
     assert [f.how for f in found] == [NAME, "topics"] and found[1].why.code == "table.topics_long"
     for lang in ("en", "zh"):
         assert "400" in found[1].why.say(lang)
@@ -188,7 +188,7 @@ def test_the_same_text_goes_through_the_net_once(reader):
 def test_python_takes_the_keyword(reader):
     source, target = reviews()
     task = tm.Task.from_frames(source, target.drop(columns="label"), label="label")
-    assert [n.code for n in task.check(text=NAME).reading][-1] == "table.net_asked"
+    assert [n.code for n in check(task, text=NAME).reading][-1] == "table.net_asked"
     assert check(task, text="topics").task["features"] != WIDTH
     run = tm.adapt(task, method="coral", text=NAME, budget=5)
     assert run.record["task"]["features"] == WIDTH
@@ -232,8 +232,12 @@ def test_tables_without_sentences_load_no_torch():
     assert out.stdout.split() == ["False", "False"]
 
 
-def test_the_door_names_a_room_that_is_there():
-    assert sentences._room() is embedding
+def test_without_anybody_who_knows_nets_sentences_are_topics_and_a_net_is_refused():
+    table = reviews()[0][["review"]]
+    encoder = TableEncoder(text="auto").fit(table)
+    assert codes(encoder) == ["table.topics_no_net"]
+    with pytest.raises(ValueError, match="the net tiny-reader"):
+        TableEncoder(text=NAME).fit(table)
 
 
 def test_with_real_weights_sentences_of_one_meaning_lie_together(tmp_path, monkeypatch, capfd):

@@ -21,7 +21,6 @@ from transfermap.deep.pretrained import provider
 from transfermap.deep.pretrained.feature_cache import features
 from transfermap.runs.predict import predict_file, verify_file
 from transfermap.runs.run import adapt, load_run
-from transfermap.tasks.images import image_task, image_task_of_one
 from transfermap.tasks.task import Task
 
 pytest.importorskip("torch")
@@ -58,7 +57,7 @@ def test_a_folder_becomes_a_table_of_features(sides):
 
 def test_the_targets_classes_are_never_read(sides, tmp_path):
     flat = folders(tmp_path / "again", flat=True)
-    by_class, without = (image_task([sides[0]], target) for target in (sides[1], flat[1]))
+    by_class, without = (Task.from_files(sides[0], target) for target in (sides[1], flat[1]))
     assert np.array_equal(by_class.labels, without.labels)
     rows = [sorted(map(tuple, task.target.to_numpy())) for task in (by_class, without)]
     assert rows[0] == rows[1]
@@ -71,45 +70,43 @@ def test_a_table_of_paths_brings_its_other_columns(sides, tmp_path):
     table.loc[3, "species"] = None
     table.to_csv(tmp_path / "a.csv", index=False)
     table.drop(columns="species").to_csv(tmp_path / "b.csv", index=False)
-    task = image_task([tmp_path / "a.csv"], tmp_path / "b.csv", label="species", net=NAME)
+    task = Task.from_files(tmp_path / "a.csv", tmp_path / "b.csv", label="species", backbone=NAME)
     assert "age" in task.source and task.source.shape == (41, 13)
     assert list(task.sight.source) == [f for i, f in enumerate(files) if i != 3]  # the one without a label left out
     assert "images.backbone" in codes(task.notes)
     both = table.assign(place=["lab"] * 21 + ["field"] * 21).to_csv(tmp_path / "c.csv", index=False)
     assert both is None
-    one = image_task_of_one(
-        tmp_path / "c.csv", domain="place", target="field", label="species", net=NAME, tick=lambda _: None
-    )
+    one = Task.from_table(tmp_path / "c.csv", domain="place", target="field", label="species", backbone=NAME)
     assert list(one.sight.target) == files[21:] and one.target_name == "field"
 
 
 def test_damaged_images_are_left_out_and_named_and_many_are_an_error(sides):
     bad = sides[0] / "plain" / "bad.png"
     bad.write_bytes(b"\x89PNG")
-    task = image_task([sides[0]], sides[1])
+    task = Task.from_files(sides[0], sides[1])
     (note,) = (n for n in task.notes if n.code == "images.unreadable")
     assert note.values["count"] == 1 and str(bad) in note.say() and str(bad) not in task.sight.source
     assert len(task.source) == len(task.sight.source) == 42
     for i in range(9):
         (sides[0] / "plain" / f"bad{i}.png").write_bytes(b"\x89PNG")
     with pytest.raises(ValueError, match="10 of 52 images in .*bright cannot be read; the first: "):
-        image_task([sides[0]], sides[1])
+        Task.from_files(sides[0], sides[1])
 
 
 def test_a_class_of_one_image_and_an_empty_class_are_said(sides):
     paint(sides[0] / "独" / "一.png", 2, np.random.default_rng(1))
     (sides[0] / "空").mkdir()
-    notes = {n.code: n.values for n in image_task([sides[0]], sides[1]).notes}
+    notes = {n.code: n.values for n in Task.from_files(sides[0], sides[1]).notes}
     assert notes["task.rare_classes"]["classes"] == ["独"] and notes["images.empty_class"]["classes"] == ["空"]
 
 
 def test_a_backbone_must_be_there_and_see_images(sides, monkeypatch):
     with pytest.raises(ValueError, match="no backbone 'nobody'"):
-        image_task([sides[0]], sides[1], net="nobody")
+        Task.from_files(sides[0], sides[1], backbone="nobody")
     monkeypatch.setattr(provider, "PROVIDERS", {"words": provider.PROVIDERS["all-minilm-l6-v2"]})
     provider.provides("some-eyes", "images", "a_package_that_is_not_there")(tiny)
     with pytest.raises(ValueError, match="none is installed here; one comes with: pip install a-package-that-is-not-"):
-        image_task([sides[0]], sides[1])
+        Task.from_files(sides[0], sides[1])
 
 
 def test_check_speaks_of_images(sides):
@@ -227,11 +224,11 @@ def _listed(folder, tmp_path):
 def test_known_target_labels_may_name_files(sides, tmp_path):
     found = find_images(sides[1]).table
     found.iloc[[5, 20, 40]].to_csv(tmp_path / "few.csv", index=False)
-    task = image_task([sides[0]], sides[1], target_labels=tmp_path / "few.csv")
+    task = Task.from_files(sides[0], sides[1], target_labels=tmp_path / "few.csv")
     assert task.truth.to_dict() == found["class"].iloc[[5, 20, 40]].to_dict()
     found.iloc[[5]].assign(file="elsewhere.png").to_csv(tmp_path / "wrong.csv", index=False)
     with pytest.raises(ValueError, match="have no row number"):
-        image_task([sides[0]], sides[1], target_labels=tmp_path / "wrong.csv")
+        Task.from_files(sides[0], sides[1], target_labels=tmp_path / "wrong.csv")
 
 
 def test_a_run_refuses_other_weights_and_absent_backbones(sides, tmp_path, monkeypatch):

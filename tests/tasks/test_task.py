@@ -11,8 +11,9 @@ import scipy.sparse
 from transfermap.data.tables.files import digest
 from transfermap.data.tables.labels import kind_of_labels
 from transfermap.data.tables.row_keys import giveaways
+from transfermap.data.tables.schema import read_cells
 from transfermap.messages import catalogue
-from transfermap.tasks.task import Task, duplicates, leaks
+from transfermap.tasks.task import Task, duplicates
 
 
 def table(rows=40, seed=0):
@@ -260,13 +261,13 @@ def test_columns_that_tell_the_label():
         unique=np.arange(200) * 1.5 + up,
     )
     task = task_of(source, source.drop(columns="label"))
-    assert leaks(task) == ["code", "nearly", "many"]
+    assert task.leaks == ("code", "nearly", "many")
     assert codes(task)["leak"].values["columns"] == ["code", "nearly", "many"]
 
 
 def test_rare_class_makes_no_leak_of_an_idle_column():
     labels = np.array(["no"] * 995 + ["yes"] * 5)
-    assert giveaways(pd.DataFrame({"idle": ["a", "b"] * 500}), labels) == []
+    assert giveaways(read_cells(pd.DataFrame({"idle": ["a", "b"] * 500})), labels) == []
 
 
 def test_copies_of_numeric_labels_are_leaks():
@@ -275,8 +276,8 @@ def test_copies_of_numeric_labels_are_leaks():
     frame = pd.DataFrame(
         {"copy": labels * 100 + 3, "near": labels + rng.normal(size=300) * 0.01, "steps": labels.round()}
     )
-    assert giveaways(frame, labels) == ["copy"]
-    assert giveaways(frame, labels.round()) == ["steps"]
+    assert giveaways(read_cells(frame), labels) == ["copy"]
+    assert giveaways(read_cells(frame), labels.round()) == ["steps"]
 
 
 def test_duplicates_are_counted_whatever_the_type():

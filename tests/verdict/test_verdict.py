@@ -911,7 +911,7 @@ def test_no_cell_of_the_targets_label_column_is_read(quick, unlabelled):
     with pytest.raises(AssertionError, match="was read"):
         Task.from_frames(SOURCE.assign(ill=secrets), TARGET, label="ill")
     hidden = Task.from_frames(SOURCE, TARGET.assign(ill=secrets), label="ill")
-    assert hidden.check(seed=3).columns == tuple(unlabelled[-1]["columns"])
+    assert check(hidden, seed=3).columns == tuple(unlabelled[-1]["columns"])
     assert predicted(hidden) == unlabelled
 
 
@@ -931,7 +931,7 @@ def test_known_target_labels_are_asked_for_when_all_else_is_done(quick, unlabell
     assert predicted(task) == unlabelled
     sealed = Sealed()
     locked = dataclasses.replace(task, truth=sealed)
-    assert locked.check(seed=3).columns == tuple(unlabelled[-1]["columns"])
+    assert check(locked, seed=3).columns == tuple(unlabelled[-1]["columns"])
     with pytest.raises(AssertionError, match="before the verdict stood"):
         len(sealed)
 

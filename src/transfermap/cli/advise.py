@@ -11,11 +11,9 @@ import typer
 
 from transfermap.cli.console import console, progress, say_json, write_text
 from transfermap.cli.options import AsJson, Debug, Domain, Kind, Label, Lang, Overwrite, Source, Target, one_table
-from transfermap.messages import Note, say
+from transfermap.messages import say
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from transfermap.verdict.advise.situation import Reading
 
 Tables = Annotated[
@@ -34,33 +32,29 @@ class _Data(NamedTuple):
     target: str | None
 
     @property
+    def in_order(self) -> list[Path]:
+        """Sources and, last, the target; or the one table."""
+        return [*self.tables[:-1], *self.source, *self.tables[-1:]]
+
+    @property
     def images(self) -> bool:
         """Whether it is folders of images, or tables that name some."""
         from transfermap.data.images.image_files import any_images
 
-        return any_images([*self.tables, *self.source])
+        return any_images(self.in_order)
 
     def read(self, kind: str | None) -> Reading:
         """What the tables say, or the folders."""
         from transfermap.data.images.image_files import CLASS
-        from transfermap.tasks.align import by_domain
+        from transfermap.tasks.read import listed_tables
         from transfermap.verdict.advise.situation import Reading, read_situation
 
+        one_table(self.tables, self.source, self.domain, self.target)
         label = self.label or (CLASS if self.images else None)
-        if not one_table(self.tables, self.source, self.domain, self.target):
-            sources = {str(path): self._table(path) for path in [*self.tables[:-1], *self.source]}
-            return read_situation(sources, self._table(self.tables[-1]), label, kind)
-        sources, rows, lost = by_domain(self._table(self.tables[0]), self.domain or "", self.target or "")
-        found = read_situation(sources, rows, label, kind)
-        gap = [Note("task.no_domain", "warn", {"count": lost, "column": self.domain})] if lost else []
-        return Reading(found.answers, [*gap, *found.notes])
-
-    def _table(self, path: Path) -> pd.DataFrame:
-        """The table, or of images what is known before anybody looks at them: paths, and classes where there are."""
-        from transfermap.data.images.image_files import CLASS, find_images
-        from transfermap.data.tables.files import read_table
-
-        return find_images(path, self.label or CLASS).table if self.images else read_table(path)
+        found = listed_tables(self.in_order, label=label, domain=self.domain, target=self.target)
+        said = read_situation(found.sources, found.target, label, kind)
+        gap = [note for note in found.notes if note.code == "task.no_domain"]
+        return Reading(said.answers, [*gap, *said.notes])
 
     def named(self) -> str:
         """How further commands name the same data."""

@@ -30,7 +30,7 @@ _OWN = (
     "transfermap.data.encode.encoder.TableEncoder",
     "transfermap.data.encode.fill.MedianFill",
     "transfermap.data.encode.scale.NumberScaler",
-    "transfermap.data.encode.text.Sentences",
+    "transfermap.deep.pretrained.text_features.Sentences",
     "transfermap.data.encode.topics.Topics",
     "transfermap.deep.estimators.DeepClassifier",
     "transfermap.deep.estimators.DeepRegressor",

@@ -15,10 +15,12 @@ from transfermap._version import versions
 from transfermap.card import find
 from transfermap.data.images.image_files import FILE
 from transfermap.data.tables.files import digest
+from transfermap.data.tables.schema import Cells, Schema
 from transfermap.messages import Note
 from transfermap.runs.predict import rows_of
 from transfermap.runs.run import Run, load_run
-from transfermap.tasks.task import Sight, Task, stem
+from transfermap.tasks.read import stem
+from transfermap.tasks.task import Sight, Task
 from transfermap.verdict.encoded import Encoded
 from transfermap.verdict.investigate import Found
 from transfermap.verdict.labels.choosing import LEADING, confidence, untrusted, worth_labelling
@@ -176,8 +178,9 @@ def _task(run: Run, frame: pd.DataFrame, target: Path) -> Task:
     if "sight" in run.record and FILE in frame:
         sight = Sight((), tuple(frame[FILE].astype(str)), run.record["sight"])
         frame = frame.drop(columns=FILE)
+    source = frame.iloc[:0]
     return Task(
-        source=frame.iloc[:0],
+        source=source,
         labels=np.array([], dtype=object),
         target=frame,
         domains=np.array([], dtype=int),
@@ -185,4 +188,6 @@ def _task(run: Run, frame: pd.DataFrame, target: Path) -> Task:
         label=run.record["task"]["label"],
         target_name=stem(target),
         sight=sight,
+        # the run's encoder knows what the columns hold: nothing is to be found out here
+        cells=Cells(Schema(), source, frame, (source, frame)),
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from transfermap.data.images.grids import SPANS, Span, fitted, shape_in
 from transfermap.data.tables.columns import settled
 from transfermap.data.tables.labels import (
     TaskKind,
@@ -18,6 +21,7 @@ from transfermap.data.tables.labels import (
     missing,
 )
 from transfermap.data.tables.row_keys import giveaways
+from transfermap.data.tables.schema import Cells, Column, read_cells
 from transfermap.data.tables.spelling import spelled
 from transfermap.messages import Note
 from transfermap.tasks.align import common_columns, label_in_disguise, match_names, without_label
@@ -29,7 +33,8 @@ _FEW_GROUPS = 3
 
 
 class Raw(NamedTuple):
-    """What comes in: source rows with their label and source number, target rows, known target labels."""
+    """What comes in: source rows with their label and source number, target rows, known target labels, and the columns
+    that are no features: the label, and where there are some the group and the file of each row."""
 
     source: pd.DataFrame
     domains: Array
@@ -37,7 +42,9 @@ class Raw(NamedTuple):
     target: pd.DataFrame
     known: pd.DataFrame | None
     label: str | int
-    group: str | None
+    group: str | None = None
+    file: str | None = None
+    spans: Mapping[str, Span] = {}
 
 
 class Labelled(NamedTuple):
@@ -50,8 +57,18 @@ class Labelled(NamedTuple):
     there: Array
 
 
+class Aligned(NamedTuple):
+    """Both tables with the features they share, what stands beside the rows, and the columns that are no features."""
+
+    source: pd.DataFrame
+    target: pd.DataFrame
+    groups: Array | None
+    files: tuple[tuple[str, ...], tuple[str, ...]] | None
+    others: tuple[Column, ...]
+
+
 def assemble(raw: Raw, kind: TaskKind | None, notes: list[Note]) -> dict[str, Any]:
-    """The fields of a :class:`transfermap.tasks.task.Task`.
+    """The fields of a :class:`transfermap.tasks.task.Task`, but for ``sight`` the ``files`` of both sides.
 
     Raises
     ------
@@ -61,23 +78,35 @@ def assemble(raw: Raw, kind: TaskKind | None, notes: list[Note]) -> dict[str, An
     if not len(raw.target):
         raise ValueError("the target has no rows; expected at least two")
     label = _labelled(raw, kind, notes)
-    source, target, groups = _features(raw, label, notes)
-    if len(target) < 2:
+    found = _features(raw, label, notes)
+    if len(found.target) < 2:
         raise ValueError("the target has one row; expected at least two")
+    source, target, inferred = settled(found.source, found.target)
     domains, names = _renumbered(raw.domains[label.there], raw.names)
     values = label.values[label.there]
     notes += check_labels(values, label.kind, label.name, int((~label.there).sum()))
-    if len(source) < _FEW_ROWS:
-        notes.append(Note("task.few_source_rows", "warn", {"count": len(source)}))
-    if len(target) < _FEW_ROWS:
-        notes.append(Note("task.few_target_rows", "warn", {"count": len(target)}))
-    if found := giveaways(source, values):
-        notes.append(Note("task.leak", "warn", {"columns": found, "label": label.name}))
-    truth = None if raw.known is None else _truth(raw.known, source, target, label, notes)
+    notes += _few(len(source), len(target))
+    cells = task_cells(source, target, raw.spans, inferred)
+    if leaks := giveaways(cells, values):
+        notes.append(Note("task.leak", "warn", {"columns": leaks, "label": label.name}))
+    truth = None if raw.known is None else _truth(raw.known, cells, label, notes)
     fields = {"source": source, "labels": values, "target": target, "domains": domains, "kind": label.kind}
-    more = {"label": label.name, "source_names": names, "groups": groups, "truth": truth, "notes": tuple(notes)}
-    more["label_style"] = label.style
-    return fields | more
+    more = {"label": label.name, "source_names": names, "groups": found.groups, "truth": truth, "notes": tuple(notes)}
+    read = {"label_style": label.style, "cells": cells, "others": found.others, "leaks": tuple(leaks)}
+    return {**fields, **more, **read, "files": found.files}
+
+
+def task_cells(source: pd.DataFrame, target: pd.DataFrame, spans: Mapping[str, Span], inferred: Any = None) -> Cells:
+    """What the tables of a task hold; images that were not brought to one size and range of values are so here."""
+    if spans or (shape := shape_in(source)) is None:
+        return read_cells(source, target, inferred)
+    found = read_cells(fitted(source, shape, SPANS), fitted(target, shape, SPANS))
+    return replace(found, written=(source, target))
+
+
+def _few(source: int, target: int) -> list[Note]:
+    sides = (("task.few_source_rows", source), ("task.few_target_rows", target))
+    return [Note(code, "warn", {"count": count}) for code, count in sides if count < _FEW_ROWS]
 
 
 def _labelled(raw: Raw, kind: TaskKind | None, notes: list[Note]) -> Labelled:
@@ -97,37 +126,55 @@ def _labelled(raw: Raw, kind: TaskKind | None, notes: list[Note]) -> Labelled:
     return Labelled(name, chosen, style, values, there)
 
 
-def _features(raw: Raw, label: Labelled, notes: list[Note]) -> tuple[pd.DataFrame, pd.DataFrame, Array | None]:
-    """Aligned features of the labelled source rows and of the target, and the groups."""
+def _features(raw: Raw, label: Labelled, notes: list[Note]) -> Aligned:
+    """The features of the labelled source rows and of the target, in the source's order."""
     target, found = match_names(raw.source, raw.target)
     notes += found
     by_place = str(raw.label).strip() != label.name
     source, features = without_label(raw.source, target, label.name, by_place)
     if features.shape[1] < target.shape[1]:
         notes.append(Note("task.target_label", "info", {"label": label.name}))
+    others = [Column(label.name, "number" if label.kind == "regression" else "category", label.style, "label")]
+    files = None
+    if raw.file is not None:
+        files = tuple(source.loc[label.there, raw.file]), tuple(features[raw.file])
+        source, features = source.drop(columns=raw.file), features.drop(columns=raw.file)
     groups = None
-    if raw.group is not None and str(raw.group).strip() == label.name:
-        raise ValueError(f"the column {label.name!r} cannot be both the label and the group")
     if raw.group is not None:
-        column = column_called(raw.group, source, "group")
-        groups = np.asarray(spelled(source[column]), dtype=str)[label.there]
-        if (count := len(np.unique(groups))) < _FEW_GROUPS:
-            notes.append(Note("task.few_groups", "warn", {"count": count, "column": column}))
+        column, groups = _groups(raw.group, source, label, notes)
+        others.append(Column(column, role="group"))
         source, features = source.drop(columns=column), features.drop(columns=column, errors="ignore")
-    features = _without_disguise(source, features, label, notes)
+    disguised = _disguised(source, features, label, notes)
+    features = features.drop(columns=disguised)
     common, found = common_columns(source, features)
     notes += found
+    alone = {"source_only": source, "target_only": features}
+    others += [
+        Column(n, role="unused", why=why) for why, side in alone.items() for n in map(str, side) if n not in common
+    ]
+    others += [Column(name, role="unused", why="label_in_disguise") for name in disguised]
     rows = source.loc[label.there, common].reset_index(drop=True)
-    return *settled(rows, features[common].reset_index(drop=True)), groups
+    return Aligned(rows, features[common].reset_index(drop=True), groups, files, tuple(others))
 
 
-def _without_disguise(source: pd.DataFrame, target: pd.DataFrame, label: Labelled, notes: list[Note]) -> pd.DataFrame:
+def _groups(group: str, source: pd.DataFrame, label: Labelled, notes: list[Note]) -> tuple[str, Array]:
+    """The column of groups, and the group of each labelled row."""
+    if str(group).strip() == label.name:
+        raise ValueError(f"the column {label.name!r} cannot be both the label and the group")
+    column = column_called(group, source, "group")
+    groups = np.asarray(spelled(source[column]), dtype=str)[label.there]
+    if (count := len(np.unique(groups))) < _FEW_GROUPS:
+        notes.append(Note("task.few_groups", "warn", {"count": count, "column": column}))
+    return column, groups
+
+
+def _disguised(source: pd.DataFrame, target: pd.DataFrame, label: Labelled, notes: list[Note]) -> list[str]:
     if label.kind != "classification":
-        return target
+        return []
     disguised = label_in_disguise(source, target, set(label.values[label.there]))
     if disguised:
         notes.append(Note("task.label_in_disguise", "warn", {"columns": disguised, "label": label.name}))
-    return target.drop(columns=disguised)
+    return disguised
 
 
 def _renumbered(domains: Array, names: tuple[str, ...]) -> tuple[Array, tuple[str, ...]]:
@@ -136,10 +183,8 @@ def _renumbered(domains: Array, names: tuple[str, ...]) -> tuple[Array, tuple[st
     return place, tuple(names[number] for number in numbers)
 
 
-def _truth(
-    known: pd.DataFrame, source: pd.DataFrame, target: pd.DataFrame, label: Labelled, notes: list[Note]
-) -> pd.Series[Any]:
-    truth = known_labels(known, target, source, label=label.name, kind=label.kind, style=label.style)
+def _truth(known: pd.DataFrame, cells: Cells, label: Labelled, notes: list[Note]) -> pd.Series[Any]:
+    truth = known_labels(known, cells, label=label.name, kind=label.kind, style=label.style)
     if label.kind == "classification":
         foreign = sorted(set(truth) - set(label.values[label.there]))
         if foreign:

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from os import PathLike
-from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
 
-from transfermap.data.encode.text import AUTO
 from transfermap.data.images.grids import Span, alike, fitted, shape_in
-from transfermap.data.images.image_files import FEATURE, FILE, any_images
-from transfermap.data.tables.files import digest, read_table
+from transfermap.data.images.image_files import CLASS, FEATURE, FILE
 from transfermap.data.tables.frames import to_frame
-from transfermap.data.tables.labels import TaskKind, column_called, is_matrix
-from transfermap.data.tables.row_keys import giveaways, shared_rows
-from transfermap.data.tables.spelling import spelled
+from transfermap.data.tables.labels import TaskKind, is_matrix
+from transfermap.data.tables.row_keys import shared_rows
+from transfermap.data.tables.schema import Cells, Column, Schema
 from transfermap.messages import Note
-from transfermap.tasks.align import by_domain, label_everywhere, stack
-from transfermap.tasks.assemble import Raw, assemble
+from transfermap.tasks.align import label_everywhere, stack
+from transfermap.tasks.assemble import Raw, assemble, task_cells
+from transfermap.tasks.read import PathText, Tables, Tick, read_tables
 
-PathText = str | PathLike[str]
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+_UNREAD = Cells(Schema(), pd.DataFrame())
+
+
+class How(TypedDict, total=False):
+    """What :meth:`Task.read` may be told beside the tables; it says what each means."""
+
+    label: str | int | None
+    group: str | None
+    target_labels: Any
+    kind: TaskKind | None
+    backbone: str | None
+    tick: Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,12 @@ class Task:
         For images: what becomes 0 and 1 in rows like the target's (:func:`transfermap.data.images.grids.alike`).
     sight : Sight, or None
         For images in files: the columns are what a pretrained net has seen in them.
+    cells : Cells
+        Both tables with each cell in the form of its column's kind; read anew where the tables are others.
+    others : tuple of Column
+        Columns of the tables that are no features: the label, the groups, the domains, those of one side.
+    leaks : tuple of str
+        Columns that settle the label of nearly every source row.
 
     Examples
     --------
@@ -93,106 +109,77 @@ class Task:
     label_style: str = ""
     spans: Mapping[str, Span] = field(default_factory=dict)
     sight: Sight | None = None
+    cells: Cells = field(default=_UNREAD, repr=False)
+    others: tuple[Column, ...] = ()
+    leaks: tuple[str, ...] = ()
 
-    def check(self, seed: int = 0, text: str = AUTO) -> Any:
-        """What differs between source and target (:func:`transfermap.verdict.check.check.check`)."""
-        # a door for notebooks into a room above; see docs/decisions/0003
-        return import_module("transfermap.verdict.check.check").check(self, seed, text)
+    def __post_init__(self) -> None:
+        # so that dataclasses.replace(task, source=...) cannot leave the cells of other rows behind
+        if not self.cells.are_of(self.source, self.target):
+            object.__setattr__(self, "cells", task_cells(self.source, self.target, self.spans))
+
+    @property
+    def schema(self) -> Schema:
+        """What each column of the tables holds, how it is written, and what it is used for."""
+        return Schema((*self.cells.schema.columns, *self.others))
 
     @classmethod
-    def from_files(
+    def read(
         cls,
-        source: PathText | Sequence[PathText],
-        target: PathText,
+        tables: Sequence[Any],
         *,
         label: str | int | None = None,
+        domain: str | None = None,
+        target: Any = None,
         group: str | None = None,
-        target_labels: PathText | None = None,
+        target_labels: Any = None,
         kind: TaskKind | None = None,
-        backbone: str = "auto",
+        backbone: str | None = None,
+        tick: Tick = lambda _: None,
     ) -> Task:
-        """Read source and target from files (:func:`transfermap.data.tables.files.read_table`) or folders of images.
+        """Read files, tables or folders of images (:func:`transfermap.tasks.read.read_tables`) and lay them together.
 
         Parameters
         ----------
-        source : path, or list of paths (each its own source)
-        target : path
+        tables : sequence of path or DataFrame
+            Sources and, last, the target; or one, which ``domain`` parts.
         label : str or int, optional
             Name of the label column; in a matrix without header also its position, from the end if negative. What the
             classes of images in sub-folders are called; "class" if it is not given.
-        backbone : str
-            For images: the pretrained net whose features the columns are; "auto": the first that is installed.
+        domain, target : str, str or number, optional
+            The column of a single table that says where a row comes from (it is no feature), and the target's value
+            there; every other value is a source.
         group : str, optional
             Source column whose equal values mark rows that belong together.
-        target_labels : path, optional
-            The label column and either ``row`` (number of the target row, from 0) or the feature columns.
+        target_labels : path or DataFrame, optional
+            The label column and either ``row`` (number of the target row, from 0), for images ``file``, or the feature
+            columns.
         kind : {"classification", "regression"}, optional
             None: found out from the labels.
+        backbone : str, optional
+            For images: the pretrained net whose features the columns are; None: the first that is installed.
+        tick : callable
+            Told what is being done.
 
         Raises
         ------
         ValueError
             If a file cannot be read or the tables do not make a task.
         """
-        paths = [source] if isinstance(source, (str, PathLike)) else list(source)
-        if any_images([*paths, target]):
-            see = import_module("transfermap.tasks.images").image_task
-            more = {"group": group, "target_labels": target_labels, "kind": kind}
-            return see(paths, target, label=label, net=backbone, **more)
-        if label is None:
-            raise ValueError("label is missing: say which column is to be predicted")
-        return cls.from_frames(
-            {name: read_table(path) for name, path in zip(stems(paths), paths, strict=True)},
-            read_table(target),
-            label=label,
-            group=group,
-            target_labels=None if target_labels is None else read_table(target_labels),
-            kind=kind,
-            target_name=stem(target),
-            inputs=_digests([*paths, target, target_labels]),
-        )
+        more: dict[str, Any] = {"domain": domain, "target": target, "target_labels": target_labels}
+        found = read_tables(tables, label=label, backbone=backbone, tick=tick, **more)
+        return cls._together(found, CLASS if label is None else label, group, kind)
 
     @classmethod
-    def from_table(
-        cls,
-        table: Any,
-        *,
-        domain: str,
-        target: Any,
-        label: str | int,
-        group: str | None = None,
-        target_labels: Any = None,
-        kind: TaskKind | None = None,
-    ) -> Task:
-        """Part one table: where the column ``domain`` says ``target`` is the target, every other value is a source.
+    def from_files(cls, source: PathText | Sequence[PathText], target: PathText, **how: Unpack[How]) -> Task:
+        """Sources and target from files or folders of images; ``how``: ``label`` and more, as in :meth:`read`."""
+        paths = [source] if isinstance(source, (str, PathLike)) else list(source)
+        return cls.read([*paths, target], **how)
 
-        Parameters
-        ----------
-        table : path or DataFrame
-        domain : str
-            The column that says where a row comes from; it is no feature.
-        target : str or number
-            The target's value in that column.
-        target_labels : path or DataFrame, optional
-            As in :meth:`from_files`; ``row`` counts the target's rows only.
-        """
-        frame = read_table(table) if isinstance(table, (str, PathLike)) else to_frame(table)
-        known = read_table(target_labels) if isinstance(target_labels, (str, PathLike)) else target_labels
-        column = column_called(domain, frame, "domain", "the table")
-        if column == column_called(label, frame, "label", "the table"):
-            raise ValueError(f"the column {column!r} cannot be both the label and the domain")
-        sources, rows, lost = by_domain(frame, column, target)
-        return cls.from_frames(
-            sources,
-            rows,
-            label=label,
-            group=group,
-            target_labels=known,
-            kind=kind,
-            target_name=str(spelled(pd.Series([target]))[0]),
-            inputs=_digests([path for path in (table, target_labels) if isinstance(path, (str, PathLike))]),
-            notes=(Note("task.no_domain", "warn", {"count": lost, "column": column}),) if lost else (),
-        )
+    @classmethod
+    def from_table(cls, table: Any, *, domain: str, target: Any, **how: Unpack[How]) -> Task:
+        """One table, parted by its column ``domain``; ``how``: ``label`` and more, as in :meth:`read`."""
+        return cls.read([table], domain=domain, target=target, **how)
 
     @classmethod
     def from_frames(
@@ -216,24 +203,38 @@ class Task:
             Features and label; several tables are several sources.
         target : DataFrame
             Features; a label column is taken out and never read.
-        label, group, target_labels, kind : as in :meth:`from_files`, with a DataFrame for ``target_labels``
+        label, group, target_labels, kind : as in :meth:`read`, with a DataFrame for ``target_labels``
         target_name : str
         inputs : mapping, optional
             SHA-256 of the files that the tables come from.
         notes : sequence of Note
             Findings made before.
         """
-        named = _named(source)
-        each = [to_frame(table, name) for name, table in named.items()]
-        (*tables, there), spans, seen = alike([*each, to_frame(target, target_name)], [*named, target_name])
-        stacked, domains, found = stack(tables)
-        label_everywhere(label, dict(zip(named, tables, strict=True)))
         known = None if target_labels is None else to_frame(target_labels, "the known target labels")
+        found = Tables(_named(source), target, target_name, list(notes), dict(inputs or {}), known)
+        return cls._together(found, label, group, kind)
+
+    @classmethod
+    def _together(cls, found: Tables, label: str | int, group: str | None, kind: TaskKind | None) -> Task:
+        names = list(found.sources)
+        each = [
+            *(to_frame(table, name) for name, table in found.sources.items()),
+            to_frame(found.target, found.target_name),
+        ]
+        (*tables, there), spans, sizes = alike(each, [*names, found.target_name])
+        stacked, domains, notes = stack(tables)
+        label_everywhere(label, dict(zip(names, tables, strict=True)))
+        known = found.known
         if known is not None and (shape := shape_in(there)) and spans:
             known = fitted(known, shape, spans)
-        raw = Raw(stacked, domains, tuple(named), there, known, label, group)
-        fields = assemble(raw, kind, [*notes, *seen, *found])
-        return cls(**fields, target_name=target_name, inputs=dict(inputs or {}), spans=spans)
+        file = None if found.through is None else FILE
+        raw = Raw(stacked, domains, tuple(names), there, known, label, group, file, spans)
+        fields = assemble(raw, kind, [*found.notes, *sizes, *notes])
+        files = fields.pop("files")
+        if found.domain is not None:
+            fields["others"] += (Column(found.domain, role="domain"),)
+        sight = None if found.through is None else Sight(files[0], files[1], found.through)
+        return cls(**fields, target_name=found.target_name, inputs=found.inputs, spans=spans, sight=sight)
 
     @classmethod
     def from_arrays(cls, Xs: Any, ys: Any, Xt: Any, *, domains: Any = None, kind: TaskKind | None = None) -> Task:
@@ -262,7 +263,9 @@ class Task:
         numbers, place = np.unique(where, return_inverse=True)
         names = tuple(f"source {n}" for n in numbers) if len(numbers) > 1 else ("source",)
         together = pd.concat([source, labels.rename(label)], axis=1)
-        return cls(**assemble(Raw(together, place, names, target, None, label, None), kind, notes), spans=spans)
+        fields = assemble(Raw(together, place, names, target, None, label, spans=spans), kind, notes)
+        del fields["files"]
+        return cls(**fields, spans=spans)
 
 
 def with_files(task: Task) -> pd.DataFrame:
@@ -278,12 +281,7 @@ def without_features(task: Task) -> pd.DataFrame:
 
 def duplicates(task: Task) -> int:
     """How many target rows stand in the source too, cell for cell."""
-    return shared_rows(task.source, task.target)
-
-
-def leaks(task: Task) -> list[str]:
-    """Columns whose value settles the label of nearly every source row, though many rows share a value."""
-    return giveaways(task.source, task.labels)
+    return shared_rows(task.cells)
 
 
 def _named(source: Any) -> dict[str, Any]:
@@ -315,23 +313,3 @@ def _whole(domains: Any) -> Array:
     if numbers.dtype.kind not in "iu" or numbers.ndim != 1 or (numbers < 0).any():
         raise ValueError("domains must be whole numbers from 0, one a source row")
     return numbers.astype(int)
-
-
-def stem(path: PathText) -> str:
-    """A file's name without its suffix."""
-    return Path(path).name.split(".")[0] or str(path)
-
-
-def stems(paths: Sequence[PathText]) -> list[str]:
-    """File names without suffix; the whole path where that is not unique."""
-    if not paths:
-        raise ValueError("expected at least one source file, got none")
-    stems = [stem(path) for path in paths]
-    unique = stems if len(set(stems)) == len(stems) else [Path(path).as_posix() for path in paths]
-    if len(set(unique)) < len(unique):
-        raise ValueError(f"the same source file is given twice: {', '.join(unique)}")
-    return unique
-
-
-def _digests(paths: Sequence[PathText | None]) -> dict[str, str]:
-    return {str(path): digest(path) for path in paths if path is not None}

@@ -12,7 +12,7 @@ from sklearn.utils import get_tags
 
 from transfermap.card import TaskKind
 from transfermap.data.encode.encoder import TableEncoder
-from transfermap.data.encode.text import AUTO
+from transfermap.data.encode.text import AUTO, TextNets
 from transfermap.tasks.task import Task
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -129,8 +129,10 @@ def encode(task: Task, seed: int = 0, text: str = AUTO) -> tuple[TableEncoder, D
     """
     if not 0 <= seed <= MOST_SEED:
         raise ValueError(f"the seed must be a whole number from 0 to {MOST_SEED}; got {seed}")
-    encoder = TableEncoder(random_state=seed, text=text).fit(task.source, target=task.target, spans=task.spans)
-    Xs, Xt = encoder.transform(task.source), encoder.transform(task.target)
+    assert task.cells.target is not None
+    encoder = TableEncoder(random_state=seed, text=text)
+    Xs = encoder.fit_cells(task.cells, task.spans, _text_nets(task))
+    Xt = encoder.transform_cells(task.cells.target)
     files = None if task.sight is None else (column(task.sight.source), column(task.sight.target))
     return encoder, Domains(Xs, task.labels, Xt, task.domains, task.groups, task.kind, files)
 
@@ -138,6 +140,15 @@ def encode(task: Task, seed: int = 0, text: str = AUTO) -> tuple[TableEncoder, D
 def column(files: Sequence[str]) -> Array:
     """Paths of images as rows for a net on images, (n, 1)."""
     return np.array(files, dtype=str)[:, None]
+
+
+def _text_nets(task: Task) -> TextNets | None:
+    """Who knows text nets, where there is a column of sentences to read; without one nothing of nets is loaded."""
+    if "text" not in task.cells.schema.used.values():
+        return None
+    from transfermap.deep.pretrained.text_features import InstalledTextNets
+
+    return InstalledTextNets()
 
 
 def draw_size(data: Domains) -> int:

@@ -16,13 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from transfermap.data.encode.fill import MedianFill
 from transfermap.data.encode.scale import NumberScaler
-from transfermap.data.encode.screening import Screened, screen
-from transfermap.data.encode.text import AUTO, TOPICS, Sentences, reading
+from transfermap.data.encode.screening import screened
+from transfermap.data.encode.text import AUTO, TOPICS, TextNets, reading
 from transfermap.data.encode.topics import Topics
 from transfermap.data.images.grids import SPANS, Span, fitted, points_of, shape_in
 from transfermap.data.tables.columns import Kind, coerced
 from transfermap.data.tables.dates import date_parts
 from transfermap.data.tables.frames import to_frame
+from transfermap.data.tables.schema import Cells, read_cells
 from transfermap.messages import Note
 
 _FARTHEST = 1e6  # deviations from the mean
@@ -84,7 +85,7 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self.random_state = random_state
         self.text = text
 
-    def fit(self, source: Any, y: Any = None, *, target: Any = None, spans: Mapping[str, Span] | None = None) -> Self:
+    def fit(self, source: Any, y: Any = None, *, target: Any = None, nets: TextNets | None = None) -> Self:
         """Learn the encoding.
 
         Parameters
@@ -92,20 +93,39 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         source : table of shape (n_source, columns)
         y : ignored
         target : table of shape (n_target, columns), optional
-        spans : mapping, optional
-            For images: :attr:`transfermap.tasks.task.Task.spans`.
+        nets : TextNets, optional
+            Who knows text nets; without it sentences are read as topics.
 
         Raises
         ------
         ValueError
-            If no column can be used.
+            If no column can be used, or ``text`` names a net and nobody knows nets.
         """
-        self._encode_source(source, target, spans)
+        self.fit_transform(source, target=target, nets=nets)
         return self
 
-    def fit_transform(self, source: Any, y: Any = None, *, target: Any = None) -> np.ndarray[Any, Any]:
+    def fit_transform(
+        self, source: Any, y: Any = None, *, target: Any = None, nets: TextNets | None = None
+    ) -> np.ndarray[Any, Any]:
         """Learn the encoding and encode the source: as ``fit(source).transform(source)``, in one pass."""
-        return self._encode_source(source, target, None)
+        self.spans_, self.image_ = dict(SPANS), shape_in(frame := to_frame(source, "the source"))
+        other = None if target is None else self.ready(to_frame(target, "the target"))
+        return self._learn(read_cells(self.ready(frame), other), nets)
+
+    def fit_cells(
+        self, cells: Cells, spans: Mapping[str, Span] | None = None, nets: TextNets | None = None
+    ) -> np.ndarray[Any, Any]:
+        """As :meth:`fit_transform`, of tables whose cells have been read already.
+
+        Parameters
+        ----------
+        cells : Cells
+        spans : mapping, optional
+            For images: :attr:`transfermap.tasks.task.Task.spans`.
+        nets : TextNets, optional
+        """
+        self.spans_, self.image_ = dict(spans or SPANS), shape_in(cells.source)
+        return self._learn(cells, nets)
 
     def transform(self, table: Any) -> np.ndarray[Any, Any]:
         """Encode rows; columns are found by name, further ones are passed over.
@@ -130,7 +150,11 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             raise ValueError(f"the table lacks the columns {', '.join(absent)}; it has {', '.join(frame.columns[:20])}")
         if not len(frame):
             return np.empty((0, len(self.origin_)))
-        return _finite(self.encoding_.transform(self._expanded(frame)))
+        return self.transform_cells(coerced(frame, self.used_, self.styles_))
+
+    def transform_cells(self, cells: pd.DataFrame) -> np.ndarray[Any, Any]:
+        """As :meth:`transform`, of rows whose cells have been read already, by the schema that was learned from."""
+        return _finite(self.encoding_.transform(self._expanded(cells)))
 
     def ready(self, table: Any) -> pd.DataFrame:
         """The table as a frame whose images, if it holds any, have the size and values of those that were learned."""
@@ -157,53 +181,50 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             return {}
         return dict(zip(columns, self.encoding_.named_transformers_["categories"].categories_, strict=True))
 
-    def _encode_source(self, source: Any, target: Any, spans: Mapping[str, Span] | None) -> np.ndarray[Any, Any]:
+    def _learn(self, cells: Cells, nets: TextNets | None) -> np.ndarray[Any, Any]:
         if self.max_categories < 2 or self.text_components < 1:
             raise ValueError(
                 f"expected max_categories >= 2 and text_components >= 1, "
                 f"got {self.max_categories} and {self.text_components}"
             )
-        self.spans_ = dict(spans or SPANS)
-        self.image_ = shape_in(frame := to_frame(source, "the source"))
-        frame = self.ready(frame)
-        seen = screen(frame, None if target is None else self.ready(to_frame(target, "the target")))
-        self._remember(seen)
-        self.parts_ = self._varying_parts(frame)
-        expanded = self._expanded(frame)
+        self._remember(cells)
+        self.parts_ = self._varying_parts(cells.source)
+        expanded = self._expanded(cells.source)
         if self.text not in (TOPICS, AUTO) and not self._of("text"):
             self.notes_.append(Note("table.no_sentences", "warn", {"net": self.text}).to_dict())
-        self.encoding_ = self._columns(expanded, len(frame) + (0 if target is None else len(target)))
+        rows = len(cells.source) + (0 if cells.target is None else len(cells.target))
+        self.encoding_ = self._columns(expanded, rows, nets)
         encoded = _finite(self.encoding_.fit_transform(expanded))
         named = list(self._named())
         self.names_, self.origin_ = [name for name, _ in named], [column for _, column in named]
         return encoded
 
-    def _remember(self, seen: Screened) -> None:
-        self.kinds_, self.used_, self.styles_ = dict(seen.kinds), dict(seen.used), dict(seen.styles)
-        self.notes_ = [note.to_dict() for note in seen.notes]
-        self.feature_names_in_ = np.asarray(list(seen.kinds), dtype=object)
-        self.n_features_in_ = len(seen.kinds)
+    def _remember(self, cells: Cells) -> None:
+        schema = cells.schema
+        self.notes_ = [note.to_dict() for note in screened(schema)]
+        self.kinds_, self.used_, self.styles_ = schema.kinds, schema.used, schema.styles
+        self.feature_names_in_ = np.asarray(list(schema.kinds), dtype=object)
+        self.n_features_in_ = len(schema.kinds)
 
     def _of(self, kind: Kind) -> list[str]:
         return [name for name, found in self.used_.items() if found == kind]
 
-    def _varying_parts(self, frame: pd.DataFrame) -> dict[str, list[str]]:
+    def _varying_parts(self, cells: pd.DataFrame) -> dict[str, list[str]]:
         """For each date column, which of its parts (days, season, weekday, hour) differ between source rows."""
-        dates = {name: self.used_[name] for name in self._of("date")}
-        parts = {name: date_parts(column) for name, column in coerced(frame, dates, self.styles_).items()}
+        parts = {name: date_parts(cells[name]) for name in self._of("date")}
         # all dates in one year have no season to learn, at midnight no hour
         return {str(name): [str(p) for p in part if part[p].nunique() > 1] for name, part in parts.items()}
 
-    def _expanded(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The used columns in the form of their kinds; a date column becomes one column for each of its parts."""
-        table = coerced(frame, self.used_, self.styles_)
+    def _expanded(self, cells: pd.DataFrame) -> pd.DataFrame:
+        """The used columns; a date column becomes one column for each of its parts."""
+        table = cells[[name for name in self.used_ if name not in self.parts_]]
         when = [
-            date_parts(table[name])[parts].set_axis([f"{name}.{part}" for part in parts], axis=1)
+            date_parts(cells[name])[parts].set_axis([f"{name}.{part}" for part in parts], axis=1)
             for name, parts in self.parts_.items()
         ]
-        return pd.concat([table.drop(columns=list(self.parts_)), *when], axis=1) if when else table
+        return pd.concat([table, *when], axis=1) if when else table
 
-    def _columns(self, table: pd.DataFrame, rows: int) -> ColumnTransformer:
+    def _columns(self, table: pd.DataFrame, rows: int, nets: TextNets | None) -> ColumnTransformer:
         """The scikit-learn transformer of the expanded table, not yet fitted; ``rows`` counts the target's too."""
         when = {f"{name}.{part}": name for name, parts in self.parts_.items() for part in parts}
         points = points_of(self.used_)
@@ -223,16 +244,21 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             ("flags", MedianFill(), flags),
             ("categories", self._one_hot(len(table)), categories),
         ]
-        texts = [(f"text {i}", self._reader(table[n], rows), [n]) for i, n in enumerate(self._of("text"))]
+        texts = [(f"text {i}", self._reader(table[n], rows, nets), [n]) for i, n in enumerate(self._of("text"))]
         used = [block for block in blocks if block[2]] + texts
         # dense always: whether a table comes out sparse must not depend on its rows
         return ColumnTransformer(used, sparse_threshold=0.0).set_output(transform="default")
 
-    def _reader(self, column: pd.Series[Any], rows: int) -> Topics | Sentences:
+    def _reader(self, column: pd.Series[Any], rows: int, nets: TextNets | None) -> Any:
         """What reads a column of sentences; why is put on record."""
-        how, why = reading(self.text, str(column.name), column.tolist(), rows)
+        net = nets.at_hand() if nets is not None and self.text == AUTO else None
+        how, why = reading(self.text, str(column.name), column.tolist(), rows, net)
         self.notes_.append(why.to_dict())
-        return Topics(self.text_components, self.random_state) if how == TOPICS else Sentences(how)
+        if how == TOPICS:
+            return Topics(self.text_components, self.random_state)
+        if nets is None:
+            raise ValueError(f"sentences are to be read through the net {how}, and nobody here knows nets; give nets")
+        return nets.sentences(how)
 
     def _one_hot(self, rows: int) -> OneHotEncoder:
         """Rare values, from one in 200 rows down to at most ten rows, share an output that unseen ones share too."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,8 +29,15 @@ _LARGEST = 1e100  # its square, and sums of those, are still finite
 _ENOUGH_LETTERS = 1000  # of a cell, by which sentences are known; some cells hold whole books
 
 
-def kind_of(series: pd.Series[Any]) -> Kind:
-    """What a column holds.
+class Inferred(NamedTuple):
+    """What a column holds, and how it writes its numbers or dates; "" where there is nothing to settle."""
+
+    kind: Kind
+    style: str
+
+
+def infer(series: pd.Series[Any]) -> Inferred:
+    """What a column holds, and how it is written.
 
     A column is a number, date or flag when at least 95 % of its cells that are there can be read as one; strings are
     identifiers when nearly every row has another one and they are no sentences, text when they are sentences and mostly
@@ -42,7 +49,9 @@ def kind_of(series: pd.Series[Any]) -> Kind:
 
     Returns
     -------
-    {"number", "category", "flag", "date", "text", "constant", "empty", "identifier"}
+    Inferred
+        ``kind``: "number", "category", "flag", "date", "text", "constant", "empty" or "identifier"; ``style``: see
+        :mod:`transfermap.data.tables.numerals` and :mod:`transfermap.data.tables.dates`.
 
     Raises
     ------
@@ -52,9 +61,11 @@ def kind_of(series: pd.Series[Any]) -> Kind:
     Examples
     --------
     >>> import pandas as pd
-    >>> from transfermap.data.tables.columns import kind_of
-    >>> kind_of(pd.Series(["1,234.5", "2,000.0", "?"])), kind_of(pd.Series(["是", "否", "是"]))
-    ('number', 'flag')
+    >>> from transfermap.data.tables.columns import infer
+    >>> infer(pd.Series(["1,234.5", "2,000.0", "?"]))
+    Inferred(kind='number', style='1,234.5')
+    >>> infer(pd.Series(["是", "否", "是"])).kind
+    'flag'
     """
     dtype = series.dtype
     if pd.api.types.is_complex_dtype(dtype):
@@ -62,32 +73,43 @@ def kind_of(series: pd.Series[Any]) -> Kind:
             f"column {series.name!r} holds complex numbers; expected real numbers, strings, flags or dates"
         )
     if is_numeric(dtype):
-        return _number_kinds(number_block(series.to_frame(), [series.name]), [series.name])[0]
+        return infer_all(series.to_frame())[str(series.name)]
     if pd.api.types.is_datetime64_any_dtype(dtype):
-        return _date_kind(series)
+        kind = _date_kind(series)
+        return Inferred(kind, "ymd" if kind == "date" else "")
     if (plain := _plain_numbers(series)) is not None:
-        return _number_kinds(plain[:, None], [series.name])[0]
-    cells = canonical(words(series))
+        kind = _number_kinds(plain[:, None], [series.name])[0]
+        return Inferred(kind, PLAIN if kind == "number" else "")
+    written = words(series)
+    cells = canonical(written)
     there = cells.drop_null()
     distinct = pc.count_distinct(there).as_py()
     few = _few_values(len(there), distinct, len(cells))
     if few or isinstance(dtype, pd.CategoricalDtype):
         # what a frame calls a category is one, even where its values are written as numbers
-        return few or "category"
-    return _kind_of_words(there, distinct, str(series.name))
+        return Inferred(few or "category", "")
+    return _infer_words(written.drop_null(), there, distinct, str(series.name))
 
 
-def kinds_of(frame: pd.DataFrame) -> dict[str, Kind]:
-    """What each column holds; columns of numbers are looked at together, so that wide matrices are quick."""
+def infer_all(frame: pd.DataFrame) -> dict[str, Inferred]:
+    """As :func:`infer`, column by column; those of numbers are looked at together, so that wide matrices are quick."""
     numeric = [name for name in frame.columns if is_numeric(frame[name].dtype)]
-    known: dict[str, Kind] = dict(
-        zip(map(str, numeric), _number_kinds(number_block(frame, numeric), numeric), strict=True)
-    )
-    return {str(name): known[str(name)] if str(name) in known else kind_of(frame[name]) for name in frame.columns}
+    kinds = _number_kinds(number_block(frame, numeric), numeric)
+    # a number that never changes is a number all the same, and read much faster as one: so its style is told too
+    known = {
+        str(name): Inferred(kind, PLAIN if kind in ("number", "constant") else "")
+        for name, kind in zip(numeric, kinds, strict=True)
+    }
+    return {str(name): known[str(name)] if str(name) in known else infer(frame[name]) for name in frame.columns}
+
+
+def kind_of(series: pd.Series[Any]) -> Kind:
+    """What a column holds (:func:`infer`)."""
+    return infer(series).kind
 
 
 def style_of(series: pd.Series[Any], kind: Kind) -> str:
-    """How the column writes its numbers or dates; "" where there is nothing to settle."""
+    """How a column that is known to hold numbers or dates writes them; "" where there is nothing to settle."""
     if is_numeric(series.dtype) or pd.api.types.is_datetime64_any_dtype(series.dtype):
         return PLAIN if kind == "number" else "ymd" if kind == "date" else ""
     if kind == "number":
@@ -120,11 +142,14 @@ def coerce(series: pd.Series[Any], kind: Kind, style: str | None = None) -> pd.S
 
 
 def coerced(frame: pd.DataFrame, kinds: Mapping[str, Kind], styles: Mapping[str, str]) -> pd.DataFrame:
-    """The named columns in the form of their kinds; the numeric ones in one go."""
+    """The named columns, in this order, in the form of their kinds; the numeric ones in one go."""
     quick = [n for n, kind in kinds.items() if kind == "number" and is_numeric(frame[n].dtype)]
     done = pd.DataFrame(_bounded(number_block(frame, quick)), frame.index, quick)
+    if len(quick) == len(kinds):
+        return done
     rest = {n: coerce(frame[n], kinds[n], styles.get(n)) for n in kinds if n not in done}
-    return pd.concat([done, pd.DataFrame(rest, frame.index)], axis=1)
+    # tables that write a column otherwise still have the same order: rows are compared by their cells in turn
+    return pd.concat([done, pd.DataFrame(rest, frame.index)], axis=1)[list(kinds)]
 
 
 def number_block(frame: pd.DataFrame, names: list[Any]) -> np.ndarray[Any, Any]:
@@ -133,19 +158,17 @@ def number_block(frame: pd.DataFrame, names: list[Any]) -> np.ndarray[Any, Any]:
     return np.asarray(part.to_numpy(dtype=np.float64, na_value=np.nan)).reshape(len(frame), len(names))
 
 
-def settled(source: pd.DataFrame, target: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both tables with float64 where both hold strings that are plain numbers; every other column as it is.
+def settled(source: pd.DataFrame, target: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Inferred]]:
+    """Both tables with float64 where both hold strings that are plain numbers, and what each source column holds.
 
-    What a column means stays the same; it is read once instead of every time somebody asks.
+    Every other column stays as it is: a key such as "007" is shown as its file writes it.
     """
-    done: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
-    for name in map(str, source.columns):
-        here = _plain_numbers(source[name])
-        if here is not None and _number_kinds(here[:, None], [name])[0] in ("number", "constant"):
-            there = _plain_numbers(target[name])
-            if there is not None:
-                done[0][name], done[1][name] = here, there
-    return _replaced(source, done[0]), _replaced(target, done[1])
+    pairs = {str(n): (_plain_numbers(source[n]), _plain_numbers(target[n])) for n in source.columns}
+    here = {name: ours for name, (ours, theirs) in pairs.items() if ours is not None and theirs is not None}
+    found = infer_all(_replaced(source, here))
+    kept = {name: ours for name, ours in here.items() if found[name].kind in ("number", "constant")}
+    there = {name: theirs for name, (_, theirs) in pairs.items() if name in kept and theirs is not None}
+    return _replaced(source, kept), _replaced(target, there), found
 
 
 def _replaced(frame: pd.DataFrame, columns: Mapping[str, np.ndarray[Any, Any]]) -> pd.DataFrame:
@@ -164,6 +187,8 @@ def unread(series: pd.Series[Any], done: pd.Series[Any]) -> int:
 
 def _bounded(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Infinity counts as missing; what is finite stays small enough to be squared and summed."""
+    if values.size and values.min() >= -_LARGEST and values.max() <= _LARGEST:  # false where a cell is NaN
+        return values
     return np.where(np.isfinite(values), np.clip(values, -_LARGEST, _LARGEST), np.nan)
 
 
@@ -214,24 +239,28 @@ def counts(values: np.ndarray[Any, Any], name: str) -> bool:
     return bool(_ID_NAME.search(name)) and keyed
 
 
-def _kind_of_words(there: pa.Array, distinct: int, name: str) -> Kind:
+def _infer_words(written: pa.Array, there: pa.Array, distinct: int, name: str) -> Inferred:
+    """``written``: the cells that are there as they will be read; ``there``: in their canonical spelling."""
     # four: both words, each in two spellings such as yes and Yes
     lower = set(pc.utf8_lower(pc.unique(there)).to_pylist()) if distinct <= 4 else set()
     if lower in _FLAG_PAIRS:
-        return "flag"
+        return Inferred("flag", "")
     # a pattern first: most columns of words need not be read as numbers at all
     if _share(there, _MAYBE_NUMBER) >= ENOUGH:
-        numbers = parse_numbers(there, number_style(there))
+        numbers = parse_numbers(written, style := number_style(written))
         if np.mean(~np.isnan(numbers)) >= ENOUGH:
-            return _number_kinds(numbers[:, None], [name])[0]
-    if _share(there, MAYBE_DATE) >= ENOUGH and _read_dates(there, date_style(there)).notna().mean() >= ENOUGH:
-        return "date"
+            kind = _number_kinds(numbers[:, None], [name])[0]
+            return Inferred(kind, style if kind == "number" else "")
+    if _share(there, MAYBE_DATE) >= ENOUGH:
+        style = date_style(written)
+        if _read_dates(written, style).notna().mean() >= ENOUGH:
+            return Inferred("date", style)
     wordy = _is_wordy(pc.utf8_slice_codeunits(there, 0, _ENOUGH_LETTERS))
     # sentences that recur, such as answers to choose from, are categories
     if wordy and distinct > min(50, len(there) / 2):
-        return "text"
+        return Inferred("text", "")
     unique = distinct >= ENOUGH * len(there) and len(there) >= _LEAST_ROWS
-    return "identifier" if unique and not wordy else "category"
+    return Inferred("identifier" if unique and not wordy else "category", "")
 
 
 def _plain_numbers(series: pd.Series[Any]) -> np.ndarray[Any, Any] | None:

@@ -7,35 +7,41 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from transfermap.data.tables.columns import Kind, coerced, is_numeric, kinds_of, style_of
+from transfermap.data.tables.columns import Kind
+from transfermap.data.tables.schema import Cells
 
 Keys = np.ndarray[Any, np.dtype[np.uint64]]
 _PROBE = 2000  # rows that are looked at first: most columns give nothing away, and that shows in a few
 _SURE = 0.99  # of the rows: copies of the label have typing errors, too
+_SILENT: tuple[Kind, ...] = ("constant", "empty", "identifier", "text")
 
 
-def row_keys(tables: tuple[pd.DataFrame, ...], columns: list[str]) -> list[Keys]:
-    """One number for the content of each row, the same for the same cells however the files write them.
+def row_keys(cells: pd.DataFrame) -> Keys:
+    """One number for the content of each row, the same for the same cells however their files write them.
 
-    The first table settles what the columns hold. Shapes: (n,) for each table of n rows.
+    Parameters
+    ----------
+    cells : DataFrame of shape (n, columns)
+        In the form of their kinds (:meth:`transfermap.data.tables.schema.Schema.read`).
+
+    Returns
+    -------
+    ndarray of shape (n,)
     """
-    first = tables[0][columns]
-    kinds = kinds_of(first)
-    # a number that never changes here is a number all the same, and read much faster as one
-    kinds |= {n: "number" for n, kind in kinds.items() if kind == "constant" and is_numeric(first[n].dtype)}
-    styles = {name: style_of(first[name], kind) for name, kind in kinds.items()}
-    return [_keys(coerced(table[columns], kinds, styles)) for table in tables]
+    numbers = cells.select_dtypes("float64")
+    plain = pd.concat([numbers + 0.0, cells.drop(columns=numbers.columns)], axis=1)  # -0.0 becomes 0.0
+    # 64 bits a row stand for its cells: tables are compared without sorting them
+    return np.asarray(pd.util.hash_pandas_object(plain, index=False), dtype=np.uint64)
 
 
-def shared_rows(source: pd.DataFrame, target: pd.DataFrame) -> int:
+def shared_rows(cells: Cells) -> int:
     """How many target rows stand in the source too; columns that only number the rows are not looked at."""
-    kinds = kinds_of(source)
-    columns = [name for name, kind in kinds.items() if kind != "identifier"] or list(kinds)
-    keys, wanted = row_keys((source, target), columns)
-    return int(np.isin(wanted, keys).sum())
+    assert cells.target is not None
+    names = [c for c in map(str, cells.source) if cells.schema[c].kind != "identifier"] or list(map(str, cells.source))
+    return int(np.isin(row_keys(cells.target[names]), row_keys(cells.source[names])).sum())
 
 
-def giveaways(source: pd.DataFrame, labels: np.ndarray[Any, Any]) -> list[str]:
+def giveaways(cells: Cells, labels: np.ndarray[Any, Any]) -> list[str]:
     """Columns whose value settles the label of nearly every row, though many rows share a value.
 
     A column gives the label away if, for at least 99 % of the rows, most *other* rows with the same value have the same
@@ -44,20 +50,12 @@ def giveaways(source: pd.DataFrame, labels: np.ndarray[Any, Any]) -> list[str]:
     """
     if len(labels) < 10:
         return []
-    kinds = {n: k for n, k in kinds_of(source).items() if k not in ("constant", "empty", "identifier", "text")}
+    table, kinds = cells.source, cells.schema.kinds
     probe = np.unique(np.linspace(0, len(labels) - 1, min(len(labels), _PROBE)).astype(int))
-    styles = {name: style_of(source[name], kind) for name, kind in kinds.items()}
-    table = coerced(source, kinds, styles)
     part = table.iloc[probe]
-    maybe = [n for n in kinds if _settles(part[n], labels[probe]) or _is_copy(part[n], labels[probe], kinds[n])]
+    said = [n for n in map(str, table) if kinds[n] not in _SILENT]
+    maybe = [n for n in said if _settles(part[n], labels[probe]) or _is_copy(part[n], labels[probe], kinds[n])]
     return [n for n in maybe if _settles(table[n], labels) or _is_copy(table[n], labels, kinds[n])]
-
-
-def _keys(table: pd.DataFrame) -> Keys:
-    numbers = table.select_dtypes("float64")
-    plain = pd.concat([numbers + 0.0, table.drop(columns=numbers.columns)], axis=1)  # -0.0 becomes 0.0
-    # 64 bits a row stand for its cells: tables are compared without sorting them
-    return np.asarray(pd.util.hash_pandas_object(plain, index=False), dtype=np.uint64)
 
 
 def _settles(column: pd.Series[Any], labels: np.ndarray[Any, Any]) -> bool:

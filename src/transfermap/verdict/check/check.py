@@ -11,7 +11,6 @@ from threadpoolctl import threadpool_limits
 
 from transfermap.data.encode.encoder import TableEncoder
 from transfermap.data.encode.text import AUTO
-from transfermap.data.tables.columns import coerce, style_of
 from transfermap.measure.shift.column_shift import (
     category_shift,
     false_discovery,
@@ -221,15 +220,13 @@ def _columns(task: Task, encoder: TableEncoder, Xs: Any, Xt: Any, seed: int) -> 
 
 
 def _column(task: Task, name: str, kind: str) -> dict[str, Any]:
-    source, target = task.source[name], task.target[name]
     row: dict[str, Any] = {"column": name, "kind": kind, "shift": None, "p": None, "detail": {}}
-    if kind in ("number", "date", "flag", "category"):
-        style = style_of(source, kind)  # type: ignore[arg-type]
-        xs, xt = (coerce(side, kind, style) for side in (source, target))  # type: ignore[arg-type]
-        row |= _number(xs, xt) if kind in ("number", "date") else _category(xs, xt)
-    else:
-        row |= {"missing_source": float(source.isna().mean()), "missing_target": float(target.isna().mean())}
-    return row
+    if kind not in ("number", "date", "flag", "category"):
+        gaps = (float(side[name].isna().mean()) for side in (task.source, task.target))
+        return row | dict(zip(("missing_source", "missing_target"), gaps, strict=True))
+    assert task.cells.target is not None
+    xs, xt = task.cells.source[name], task.cells.target[name]
+    return row | (_number(xs, xt) if kind in ("number", "date") else _category(xs, xt))
 
 
 def _number(xs: pd.Series[Any], xt: pd.Series[Any]) -> dict[str, Any]:

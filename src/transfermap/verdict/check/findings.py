@@ -9,7 +9,7 @@ import numpy as np
 
 from transfermap.measure.shift.label_shift import LabelShift
 from transfermap.messages import Level, Note
-from transfermap.tasks.task import Task, leaks
+from transfermap.tasks.task import Task
 from transfermap.verdict.check.target_classes import Classes
 
 # an AUC whose interval starts below this is as good as chance
@@ -110,9 +110,8 @@ def table_words(task: Task, shared: int) -> list[Note]:
     if shared:
         level: Level = "stop" if shared == len(task.target) else "warn"
         notes.append(Note("check.duplicates", level, {"count": shared, "of": len(task.target)}))
-    leaking = leaks(task)
-    if leaking:
-        notes.append(Note("check.leak", "stop", {"columns": leaking}))
+    if task.leaks:
+        notes.append(Note("check.leak", "stop", {"columns": list(task.leaks)}))
     return notes
 
 
