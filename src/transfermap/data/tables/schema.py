@@ -158,8 +158,8 @@ def read_cells(
 ) -> Cells:
     """Find out what the columns hold, and read every cell: both once.
 
-    The source settles kinds and styles, so that "1.234" does not change its meaning in between; the target says which columns both have, and which of them have no cell there
-    or none that can be read as the source's kind.
+    The source settles kinds and styles, so that "1.234" does not change its meaning in between; the target says which
+    columns both have, and which of them have no cell there or none that can be read as the source's kind.
 
     Parameters
     ----------
