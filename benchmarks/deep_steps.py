@@ -37,10 +37,10 @@ from torch.nn import functional as F
 
 from transfermap.card import find
 from transfermap.deep.nets.small import build
+from transfermap.deep.training.batch import Batch
 from transfermap.deep.training.batches import Stream
 from transfermap.deep.training.engine import Engine
 from transfermap.deep.training.loop import Loop, Plan
-from transfermap.deep.training.objective import Batch
 
 WIDTH, CLASSES = 500, 10
 COLUMNS = {"lenet": 784, "resnet": 784, "mlp": 50}

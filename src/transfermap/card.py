@@ -94,13 +94,14 @@ def param(
     high: float | None = None,
     choices: tuple[Any, ...] = (),
     none: bool = False,
+    whole: bool = False,
 ) -> Any:
     """A hyper-parameter with its bounds, where it is declared: ``reg: float = param(default=1.0, low=0)``.
 
-    ``low`` and ``high`` are allowed values themselves, ``above`` is not; ``none`` allows None beside them. Checked in
-    ``fit``, for all methods, by :func:`check_params`.
+    ``low`` and ``high`` are allowed values themselves, ``above`` is not; ``none`` allows None beside them, ``whole``
+    none but integers. Checked in ``fit``, for all methods, by :func:`check_params`.
     """
-    bounds = {"low": low, "above": above, "high": high, "choices": choices, "none": none}
+    bounds = {"low": low, "above": above, "high": high, "choices": choices, "none": none, "whole": whole}
     return field(default=default, metadata=bounds)
 
 
@@ -122,17 +123,18 @@ def _check_param(
     high: Any = None,
     choices: tuple[Any, ...] = (),
     none: bool = False,
+    whole: bool = False,
 ) -> None:
     if choices:
         fine, wanted = value in choices, "one of " + ", ".join(map(repr, choices))
     elif low is None and above is None:
         return
     else:
-        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        number = isinstance(value, numbers.Integral if whole else numbers.Real) and not isinstance(value, bool)
         fine = number and (low is None or value >= low) and (above is None or value > above)
         fine = fine and (high is None or value <= high)
         floor = f">= {low}" if above is None else f"> {above}"
-        wanted = f"a number {floor}" + ("" if high is None else f" and <= {high}")
+        wanted = f"a {'whole ' if whole else ''}number {floor}" + ("" if high is None else f" and <= {high}")
     if not fine:
         raise ValueError(f"{owner}: {name} must be {wanted}{' or None' if none else ''}; got {value!r}")
 

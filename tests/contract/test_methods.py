@@ -25,8 +25,8 @@ from sklearn.utils.estimator_checks import check_estimator
 from transfermap.adapted import Adapted
 from transfermap.card import find, keys
 from transfermap.data.toy import make_toy
-from transfermap.deep import estimators as shells
-from transfermap.deep.training.objective import Objective
+from transfermap.deep.learner import DeepLearner
+from transfermap.deep.training import settings
 from transfermap.roles import Adapter, Learner, Weigher
 from transfermap.runs.model_file import load, save
 from transfermap.split import Side
@@ -51,17 +51,17 @@ def new(key):
 
 def baseline(key):
     """The method without transfer that a method is held against: nets against a net."""
-    return "erm" if issubclass(find(key), Objective) else "sourceonly"
+    return "erm" if issubclass(find(key), DeepLearner) else "sourceonly"
 
 
 def likewise(key):
     """What a baseline takes over from a method: the net."""
-    return {"net": find(key).net} if issubclass(find(key), Objective) else {}
+    return {"net": find(key).net} if issubclass(find(key), DeepLearner) else {}
 
 
 def seeds(key):
     """Draws of a toy; half as many for nets, which take seconds each."""
-    return SEEDS[::2] if issubclass(find(key), Objective) else SEEDS
+    return SEEDS[::2] if issubclass(find(key), DeepLearner) else SEEDS
 
 
 def numeric(key):
@@ -132,7 +132,7 @@ def few_steps(request, monkeypatch):
     """Promises about form hold after few steps too; only what a method is good for is tried with all of them."""
     if "beats" not in request.node.name:
         learning = "regressor" in request.node.name, "scikit" in request.node.name
-        monkeypatch.setattr(shells, "STEPS", 300 if learning[0] else 40 if learning[1] else 30)
+        monkeypatch.setattr(settings, "STEPS", 300 if learning[0] else 40 if learning[1] else 30)
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +148,7 @@ def quiet():
 @each
 @pytest.mark.parametrize("after", [None, LogisticRegression(), Ridge()], ids=["bare", "classifier", "regressor"])
 def test_scikit_learns_checks_pass(key, after):
-    if after is not None and issubclass(find(key), Objective) and key != "erm":
+    if after is not None and issubclass(find(key), DeepLearner) and key != "erm":
         pytest.skip("in front of an estimator all nets go the same way, which erm shows")
     misfit = after is not None and ("regression" if isinstance(after, Ridge) else "classification")
     if misfit and misfit not in find(key).card.tasks:

@@ -27,8 +27,8 @@ from transfermap.data.images.grids import (
     shape_in,
 )
 from transfermap.data.tables.files import read_table
-from transfermap.deep import estimators as shells
-from transfermap.deep.estimators import DeepClassifier, shell
+from transfermap.deep.estimators import DeepClassifier, estimator_for
+from transfermap.deep.training import settings
 from transfermap.runs.model_file import load, save
 from transfermap.runs.run import adapt, load_run
 from transfermap.tasks.task import Task
@@ -307,7 +307,7 @@ def test_images_and_flat_rows_do_not_meet():
 # nets
 
 
-def test_the_net_is_the_objectives_unless_the_shell_says_another():
+def test_the_net_is_the_objectives_unless_the_estimator_says_another():
     X, y = bars(24, 16)
     rows, d = X.reshape(24, -1), np.repeat([1, -1], 12)
     by_objective = DeepClassifier(find("dann")(net="lenet"), steps=2, batch_size=8).fit(rows, y, sample_domain=d)
@@ -316,7 +316,7 @@ def test_the_net_is_the_objectives_unless_the_shell_says_another():
     other = DeepClassifier(find("dann")(net="lenet"), net="mlp", steps=2, batch_size=8).fit(rows, y, sample_domain=d)
     assert other.features(rows).shape == (24, 64)
     assert by_objective.features(rows).shape == (24, 500)
-    assert shell(find("dann")(net="lenet"), y)._net == "lenet"
+    assert estimator_for(find("dann")(net="lenet"))._own_net() == "lenet"
 
 
 def test_dense_takes_rows_as_they_are_and_mlp_scales_columns():
@@ -332,7 +332,7 @@ def test_dense_takes_rows_as_they_are_and_mlp_scales_columns():
 
 
 def test_a_method_with_a_net_for_images_is_saved_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(shells, "STEPS", 2)
+    monkeypatch.setattr(settings, "STEPS", 2)
     X, y = bars(24, 16)
     rows, d = X.reshape(24, -1), np.repeat([1, -1], 12)
     model = find("cdan")(net="lenet").fit(rows, y, sample_domain=d)
@@ -370,7 +370,7 @@ def run_folder(tmp_path_factory):
     np.savez(folder / "flat.npz", X=Xn.reshape(9, -1))
     pd.DataFrame({"row": np.arange(80), "y": yt}).to_csv(folder / "truth.csv", index=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shells, "STEPS", 5)
+        patch.setattr(settings, "STEPS", 5)
         invoke("adapt", folder / "a.npz", folder / "b.npz", "--label", "y", "--method", "cdan", "-o", folder / "run")
     return folder
 
@@ -424,7 +424,7 @@ def test_the_truth_and_the_report_of_images(run_folder):
 
 
 def test_arrays_in_python_need_no_files(monkeypatch):
-    monkeypatch.setattr(shells, "STEPS", 3)
+    monkeypatch.setattr(settings, "STEPS", 3)
     (Xs, ys), (Xt, _) = bars(60, 16), bars(50, 16, seed=1)
     run = adapt(Xs, ys, Xt, method="erm", net="resnet")
     assert run.record["net"] == "resnet"

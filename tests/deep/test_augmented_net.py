@@ -28,11 +28,11 @@ from transfermap.runs.model_file import load, save
 from transfermap.runs.run import load_run
 
 torch = pytest.importorskip("torch")
-from transfermap.deep import estimators as shells  # noqa: E402
 from transfermap.deep.estimators import DeepClassifier  # noqa: E402
 from transfermap.deep.pretrained import augmented_net, provider  # noqa: E402
 from transfermap.deep.pretrained.augmented_net import Augment  # noqa: E402
 from transfermap.deep.pretrained.image_nets import read_images  # noqa: E402
+from transfermap.deep.training import settings  # noqa: E402
 
 eyes = small_images.eyes
 DEEP = [card.key for card in cards() if "torch" in card.needs and "classification" in card.tasks]
@@ -128,7 +128,7 @@ def test_what_is_no_path_is_refused_in_a_sentence(seen):
 @pytest.mark.parametrize("how", ["method", "adapted"])
 def test_a_model_is_saved_and_predicts_files_that_it_has_never_seen(seen, tmp_path, monkeypatch, how):
     X, y, d = seen
-    monkeypatch.setattr(shells, "STEPS", 4)
+    monkeypatch.setattr(settings, "STEPS", 4)
     method = find("dann")(net=NAME)
     model = (method if how == "method" else Adapted(method, LogisticRegression())).fit(X, y, sample_domain=d)
     new = find_images(folders(tmp_path / "new", each=3)[1]).files
@@ -137,19 +137,6 @@ def test_a_model_is_saved_and_predicts_files_that_it_has_never_seen(seen, tmp_pa
     save(model, tmp_path / "m.tmap")
     assert np.array_equal(load(tmp_path / "m.tmap").predict_proba(new), P)
     assert np.array_equal(model.predict_proba([new[0]]).argmax(1), P[:1].argmax(1))
-
-
-def test_images_in_memory_train_the_same_net_as_their_files(seen):
-    X, y, d = seen
-    classes, codes = np.unique(y, return_inverse=True)
-    images = tiny().read(X.tolist())
-    settings = {"net": NAME, "steps": 4, "batch_size": 8}
-    # in the order that fit sorts rows by, the same images give the same net
-    s, t = (np.flatnonzero(part)[np.argsort(X[part], kind="stable")] for part in (d >= 0, d < 0))
-    given = (images[s], torch.from_numpy(codes[s])), (images[t],)
-    by_images = DeepClassifier(find("dann")(), **settings).fit_datasets(*given, classes)
-    by_paths = DeepClassifier(find("dann")(), **settings).fit(X, y, sample_domain=d)
-    assert np.array_equal(by_images.predict_proba(X), by_paths.predict_proba(X))
 
 
 def test_two_nets_see_the_same_files_at_their_own_sizes(seen):
@@ -207,7 +194,7 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_bits(seen, tmp_path):
 
 
 def test_from_folders_to_predictions_with_a_net_of_its_own(tmp_path, eyes, monkeypatch):
-    monkeypatch.setattr(shells, "STEPS", 6)
+    monkeypatch.setattr(settings, "STEPS", 6)
     source, target = folders(tmp_path, each=8)
     run = tmp_path / "run"
     command = ["adapt", source, target, "--method", "dann", "--net", NAME, "--budget", "2s", "-o", run]
@@ -238,7 +225,7 @@ def test_from_folders_to_predictions_with_a_net_of_its_own(tmp_path, eyes, monke
 
 
 def test_rows_without_their_images_are_refused_in_a_sentence(tmp_path, eyes, monkeypatch):
-    monkeypatch.setattr(shells, "STEPS", 4)
+    monkeypatch.setattr(settings, "STEPS", 4)
     source, target = folders(tmp_path, each=8)
     command = ["adapt", source, target, "--method", "erm", "--net", NAME, "--budget", "2s", "-o", tmp_path / "run"]
     done = CliRunner().invoke(app, list(map(str, command)))

@@ -16,9 +16,11 @@ from torch import nn
 from transfermap.card import find, keys
 from transfermap.data.toy import make_toy
 from transfermap.deep.estimators import DeepClassifier, DeepRegressor
+from transfermap.deep.learner import DeepLearner
+from transfermap.deep.training.batch import Outputs
 from transfermap.deep.training.batches import Stream
 from transfermap.deep.training.engine import Engine
-from transfermap.deep.training.objective import Objective, Outputs, ramp, reverse
+from transfermap.deep.training.objective import ramp, reverse
 
 CPU = torch.device("cpu")
 
@@ -135,7 +137,7 @@ def test_what_is_noted_is_asked_for_at_recorded_steps_only():
     assert [h["asked"] for h in model.history_] == list(range(1, 201))
 
 
-class Noting(Objective):
+class Noting(DeepLearner):
     def terms(self, m, a, b, s, t, progress):
         m.note("asked", self._ask)
         return {}
@@ -204,9 +206,9 @@ def test_a_net_of_ones_own_keeps_its_weights_as_a_start_and_is_not_touched():
         DeepClassifier(find("dann")(), net=nn.Linear(6, 2)).fit(X, y, sample_domain=d)
 
 
-class Exploding(Objective):
-    def loss(self, m, s, t, progress):
-        return {"fine": m.forward(s.x).z.sum() * 0 + 1.0, "bad": torch.tensor(float("nan"))}
+class Exploding(DeepLearner):
+    def loss(self, m, batches, progress):
+        return {"fine": m.forward(batches["source"].x).z.sum() * 0 + 1.0, "bad": torch.tensor(float("nan"))}
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_term_and_value():
@@ -221,7 +223,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_term_and_value():
         ({"net": "vgg"}, "no net 'vgg'"),
         ({"net": "lenet"}, "no square"),
         ({"optimizer": "lion"}, "optimizer must be one of"),
-        ({"select": "accuracy"}, "select must be one of last, infomax"),
+        ({"select": "accuracy"}, "select must be one of 'last', 'infomax'"),
         ({"steps": 0}, "steps must be a whole number >= 1"),
         ({"lr": -1}, "lr must be a number > 0"),
         ({"device": "cuda:99"}, "no device 'cuda:99'"),

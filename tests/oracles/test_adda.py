@@ -36,7 +36,7 @@ def parted(**params):
 def test_the_discriminator_sees_the_sources_old_features_and_the_targets_new_ones():
     method, m, s, t = parted()
     naive = discriminators_loss(m["discriminator"], m["frozen"](s.x), m["features"](t.x))
-    terms = method.tell(m, s, t, 0.7)
+    terms = method.tell(m, {"source": s, "target": t}, 0.7)
     torch.testing.assert_close(terms["domain"], naive)
     torch.testing.assert_close(gradients(terms, m, "discriminator"), gradients(naive, m, "discriminator"))
     assert gradients(terms, m, "discriminator").any()
@@ -50,7 +50,7 @@ def test_the_features_take_inverted_labels_not_a_reversed_gradient():
         * sum(torch.log(torch.sigmoid(m["discriminator"](m["features"](x[None])))) for x in t.x).squeeze()
         / len(t.x)
     )
-    terms = method.fool(m, s, t, 0.7)
+    terms = method.fool(m, {"source": s, "target": t}, 0.7)
     torch.testing.assert_close(terms["fool"], naive)
     torch.testing.assert_close(gradients(terms, m, "features"), gradients(naive, m, "features"))
     # a discriminator that is sure of the target: log(1 - d) has no slope left there, -log d has its largest
@@ -58,7 +58,7 @@ def test_the_features_take_inverted_labels_not_a_reversed_gradient():
         m["discriminator"][-1].bias -= 50
     sure = m["discriminator"](m["features"](t.x))
     assert gradients(torch.nn.functional.softplus(sure).mean(), m, "features").norm() < 1e-15
-    assert gradients(method.fool(m, s, t, 0.7), m, "features").norm() > 1e-3
+    assert gradients(method.fool(m, {"source": s, "target": t}, 0.7), m, "features").norm() > 1e-3
 
 
 def test_who_moves_in_the_second_stage():
@@ -66,7 +66,7 @@ def test_who_moves_in_the_second_stage():
     for turn in method.stages[1].turns:
         m.modules.zero_grad()
         with _only(m, turn):
-            sum(getattr(method, turn.loss)(m, s, t, 0.7).values()).backward()
+            sum(getattr(method, turn.loss)(m, {"source": s, "target": t}, 0.7).values()).backward()
         moved = {name for name, part in m.modules.items() if any(p.grad is not None for p in part.parameters())}
         assert moved == set(turn.trains)
 

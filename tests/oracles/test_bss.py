@@ -5,13 +5,13 @@ import pytest
 import torch
 from finetuning_case import STEPS, by_hand, logits, predicted, rows, source_net
 
-from transfermap.deep import estimators as shells
+from transfermap.deep.training import settings
 from transfermap.methods.tuning.bss import BSS
 
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
-    monkeypatch.setattr(shells, "STEPS", STEPS)
+    monkeypatch.setattr(settings, "STEPS", STEPS)
 
 
 @pytest.mark.parametrize(("eta", "k"), [(0.0, 1), (0.5, 2)])

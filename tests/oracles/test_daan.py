@@ -9,7 +9,8 @@ from transfermap.data.toy import make_toy
 from transfermap.deep.estimators import DeepClassifier
 from transfermap.deep.nets.modules import Discriminators
 from transfermap.deep.nets.small import discriminator
-from transfermap.deep.training.objective import Outputs, ramp
+from transfermap.deep.training.batch import Outputs
+from transfermap.deep.training.objective import ramp
 from transfermap.methods.adversarial.daan import DAAN, proportion
 from transfermap.methods.adversarial.dann import DANN
 

@@ -8,8 +8,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from transfermap.deep.losses.discrepancy import bank, gram, mean_distance, mmd2, mmd2_blocks, squared_distances
+from transfermap.deep.training.batch import Batch
 from transfermap.deep.training.engine import Engine
-from transfermap.deep.training.objective import Batch
 from transfermap.methods.discrepancy.dan import DAN
 
 torch.manual_seed(0)

@@ -18,7 +18,7 @@ P = 0.05
 def test_the_discriminator_minimises_its_loss_and_the_features_get_it_reversed_and_scaled(weight):
     method = DANN(weight=weight, width=6)
     m, s, t = case(method)
-    terms = method.loss(m, s, t, P)
+    terms = method.loss(m, {"source": s, "target": t}, P)
     a, b = views(m, s, t)
     naive, own = discriminators_loss(m["discriminator"], a.f, b.f), cross_entropy(a.z, s.y)
     torch.testing.assert_close(terms["domain"], naive)
@@ -34,7 +34,7 @@ def test_the_discriminator_minimises_its_loss_and_the_features_get_it_reversed_a
 
 def test_at_the_start_the_features_learn_from_the_source_alone():
     m, s, t = case(DANN(width=6))
-    terms = DANN(width=6).loss(m, s, t, 0.0)
+    terms = DANN(width=6).loss(m, {"source": s, "target": t}, 0.0)
     assert not gradients(terms["domain"], m, "features").any()
     assert gradients(terms["domain"], m, "discriminator").any()
 

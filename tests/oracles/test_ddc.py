@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from transfermap.deep.losses.discrepancy import mean_gap2
+from transfermap.deep.training.batch import Batch
 from transfermap.deep.training.engine import Engine
-from transfermap.deep.training.objective import Batch
 from transfermap.methods.discrepancy.ddc import DDC
 
 torch.manual_seed(0)

@@ -5,13 +5,14 @@ import torch
 from small_net import case, cross_entropy, gradients
 
 from transfermap.card import check_params
-from transfermap.deep.training.objective import Batch, source_loss
+from transfermap.deep.training.batch import Batch
+from transfermap.deep.training.objective import source_loss
 from transfermap.methods.baseline.erm import ERM
 
 
 def test_the_loss_and_its_gradient_are_the_mean_cross_entropys():
     m, s, t = case(ERM())
-    terms = ERM().loss(m, s, t, 0.3)
+    terms = ERM().loss(m, {"source": s, "target": t}, 0.3)
     assert list(terms) == ["source"]
     a = m.forward(s.x)
     naive = cross_entropy(a.z, s.y)
@@ -34,6 +35,9 @@ def test_numbers_are_learnt_by_squares():
 def test_no_target_row_is_looked_at():
     m, s, t = case(ERM())
     spoilt = Batch(t.x * float("nan"), None, t.rows)
-    assert ERM().loss(m, s, spoilt, 0.5)["source"] == ERM().loss(m, s, t, 0.5)["source"]
+    assert (
+        ERM().loss(m, {"source": s, "target": spoilt}, 0.5)["source"]
+        == ERM().loss(m, {"source": s, "target": t}, 0.5)["source"]
+    )
     with pytest.raises(ValueError, match="weight must be"):
         check_params(ERM(weight=1.0))

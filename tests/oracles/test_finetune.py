@@ -5,13 +5,13 @@ import pytest
 import torch
 from finetuning_case import STEPS, by_hand, logits, predicted, rows, source_net
 
-from transfermap.deep import estimators as shells
+from transfermap.deep.training import settings
 from transfermap.methods.tuning.finetune import FineTune
 
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
-    monkeypatch.setattr(shells, "STEPS", STEPS)
+    monkeypatch.setattr(settings, "STEPS", STEPS)
 
 
 @pytest.mark.parametrize("frozen", [0, 1, 2])
@@ -30,7 +30,7 @@ def test_lower_stages_are_slower_by_the_decay():
     start = source_net(X, y, d).modules_.state_dict()
     far = {}
     for decay in (1.0, 1000.0):
-        end = FineTune(decay=decay).fit(X, y, sample_domain=d).shell_.modules_.state_dict()
+        end = FineTune(decay=decay).fit(X, y, sample_domain=d).estimator_.modules_.state_dict()
         far[decay] = [
             float((end[n] - start[n]).norm()) for n in ("head.weight", "features.2.weight", "features.0.weight")
         ]
@@ -44,9 +44,9 @@ def test_gradual_unfreezing_reaches_the_lowest_stage_last(monkeypatch):
     # in thirds of the run the head, the last stage and the first begin to move
     for steps, moved in ((4, "head"), (8, "features.2"), (12, "features.0")):
         fitted = FineTune(gradual=True, weight=steps / STEPS).fit(X, y, sample_domain=d)
-        end = fitted.shell_.modules_.state_dict()
+        end = fitted.estimator_.modules_.state_dict()
         assert not torch.equal(end[f"{moved}.weight"], start[f"{moved}.weight"])
-    none = FineTune(gradual=True, frozen=2).fit(X, y, sample_domain=d).shell_.modules_.state_dict()
+    none = FineTune(gradual=True, frozen=2).fit(X, y, sample_domain=d).estimator_.modules_.state_dict()
     assert torch.equal(none["features.2.weight"], start["features.2.weight"])
 
 

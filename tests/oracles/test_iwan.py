@@ -5,14 +5,15 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+from small_net import spec_of
 from torch import nn
 
 from transfermap.data.toy import make_toy
-from transfermap.deep import estimators as shells
 from transfermap.deep.estimators import DeepClassifier
+from transfermap.deep.training import settings
+from transfermap.deep.training.batch import Batch, Outputs
 from transfermap.deep.training.engine import Engine
 from transfermap.deep.training.loop import OPTIMIZERS
-from transfermap.deep.training.objective import Batch, Outputs
 from transfermap.methods.partial._shared import row_weights
 from transfermap.methods.partial.iwan import IWAN
 
@@ -24,7 +25,7 @@ def case(method, ns=6, nt=4, seed=0):
     torch.manual_seed(seed)
     features = nn.Sequential(nn.Linear(D, K), nn.BatchNorm1d(K), nn.Tanh())
     net = nn.ModuleDict({"features": features, "head": nn.Linear(K, C)})
-    net.update(method.parts(net, C))
+    net.update(method.parts(spec_of(net, C)))
     m = Engine(net.double(), torch.device("cpu"))
     m.modules.train()
     s = Batch(torch.randn(ns, D, dtype=torch.float64), torch.arange(ns) % C, torch.arange(ns))
@@ -68,7 +69,7 @@ def test_losses_and_gradients_are_the_equations():
     m, s, t = case(method)
     see_as_double(m)
     method.part_ways(m)
-    found = method.adapt(m, s, t, 0.8)
+    found = method.adapt(m, {"source": s, "target": t}, 0.8)
     with torch.no_grad():
         fs = m["still"](s.x)
     ft = m["features"](t.x)
@@ -87,7 +88,7 @@ def test_gradients_go_where_they_should_and_nowhere_else():
     method = IWAN()
     m, s, t = case(method)
     see_as_double(m)
-    found = method.adapt(m, s, t, 0.9)
+    found = method.adapt(m, {"source": s, "target": t}, 0.9)
     for name, learns in (("weigher", {"weigher"}), ("domain", {"features", "discriminator"})):
         for part in ("features", "weigher", "discriminator"):
             parts = list(m[part].parameters())
@@ -116,9 +117,9 @@ def test_the_frozen_source_features_do_not_change_by_a_bit(monkeypatch):
     seen = []
     adapt = IWAN.adapt
 
-    def watched(self, m, s, t, progress):
+    def watched(self, m, batches, progress):
         seen.append((checksum(m["still"].body), checksum(m["head"]), checksum(m["features"])))
-        return adapt(self, m, s, t, progress)
+        return adapt(self, m, batches, progress)
 
     monkeypatch.setattr(IWAN, "adapt", watched)
     model, _ = trained()
@@ -133,7 +134,7 @@ def test_normalisation_layers_of_the_frozen_features_stand_still():
     m, s, t = case(IWAN())
     m.modules.float()
     before = checksum(m["still"])
-    IWAN().adapt(m, s._replace(x=s.x.float()), t._replace(x=t.x.float()), 1.0)
+    IWAN().adapt(m, {"source": s._replace(x=s.x.float()), "target": t._replace(x=t.x.float())}, 1.0)
     assert checksum(m["still"]) == before
     assert m["features"][1].num_batches_tracked == 1  # those of the target see the target alone
 
@@ -178,7 +179,7 @@ def test_each_discriminator_is_on_record_by_itself():
     sides = torch.tensor([1.0] * 6 + [-1.0] * 4, dtype=torch.float64)[:, None]
     m["weigher"].register_forward_hook(lambda _m, _x, d: sides + 0 * d)
     m["discriminator"].register_forward_hook(lambda _m, _x, d: 1.0 + 0 * d)
-    method.adapt(m, s, t, 0.9)
+    method.adapt(m, {"source": s, "target": t}, 0.9)
     assert float(m.notes["weigher accuracy"]) == 1  # it knows all rows of both domains
     assert float(m.notes["discriminator accuracy"]) == 0.5  # it calls all rows the source's
 
@@ -193,7 +194,7 @@ def test_source_rows_can_be_ranked_and_those_of_absent_classes_count_least():
 
 
 def test_nothing_of_it_is_left_at_weight_zero(monkeypatch):
-    monkeypatch.setattr(shells, "STEPS", 20)
+    monkeypatch.setattr(settings, "STEPS", 20)
     model, toy = trained(20, weight=0.0)
     assert {name for h in model.history_ for name in h} == {"step", "seconds", "source"}
     assert (model.objective_.source_weights(toy.Xs, model) == 1).all()

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from transfermap.deep.losses.discrepancy import gram, joint_mmd2, mmd2
+from transfermap.deep.training.batch import Batch
 from transfermap.deep.training.engine import Engine
-from transfermap.deep.training.objective import Batch, ramp
+from transfermap.deep.training.objective import ramp
 from transfermap.methods.discrepancy.jan import JAN
 
 torch.manual_seed(0)

@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from small_net import spec_of
 from torch import nn
 
 from transfermap.deep.losses.discrepancy import joint_mmd2
+from transfermap.deep.training.batch import Batch, Outputs
 from transfermap.deep.training.engine import Engine
-from transfermap.deep.training.objective import Batch, Outputs, ramp
+from transfermap.deep.training.objective import ramp
 from transfermap.methods.discrepancy.jana import JANA
 
 torch.manual_seed(0)
@@ -17,7 +19,7 @@ S, T = Batch(A, torch.arange(8) % 2, torch.arange(8)), Batch(B, None, torch.aran
 def made(method, bent=False):
     torch.manual_seed(1)
     net = nn.ModuleDict({"features": nn.Sequential(nn.Linear(3, 4), nn.Tanh()), "head": nn.Linear(4, 2)})
-    net.update(method.parts(net, 2))
+    net.update(method.parts(spec_of(net, 2)))
     if bent:
         for part in ("code map", "class map"):
             nn.init.normal_(net[part].weight)

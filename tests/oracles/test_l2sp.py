@@ -5,13 +5,13 @@ import pytest
 import torch
 from finetuning_case import STEPS, by_hand, logits, predicted, rows, source_net
 
-from transfermap.deep import estimators as shells
+from transfermap.deep.training import settings
 from transfermap.methods.tuning.l2sp import L2SP
 
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
-    monkeypatch.setattr(shells, "STEPS", STEPS)
+    monkeypatch.setattr(settings, "STEPS", STEPS)
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.0), (3.0, 0.5)])
@@ -37,7 +37,7 @@ def test_a_stronger_pull_leaves_the_features_nearer_to_the_start():
     start = source_net(X, y, d).modules_["features"].state_dict()
     far = []
     for alpha in (0.0, 10.0, 1000.0):
-        end = L2SP(alpha=alpha, weight=4.0).fit(X, y, sample_domain=d).shell_.modules_["features"].state_dict()
+        end = L2SP(alpha=alpha, weight=4.0).fit(X, y, sample_domain=d).estimator_.modules_["features"].state_dict()
         far.append(sum(float((end[n] - v).square().sum()) for n, v in start.items()))
     assert far[0] > far[1] > far[2]
     assert torch.is_tensor(start["0.weight"])

@@ -5,14 +5,14 @@ import pytest
 from finetuning_case import STEPS, logits, predicted, rows, source_net
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from transfermap.deep import estimators as shells
+from transfermap.deep.training import settings
 from transfermap.finetuning.recipes import PENALTIES
 from transfermap.methods.tuning.linearprobe import LinearProbe
 
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
-    monkeypatch.setattr(shells, "STEPS", STEPS)
+    monkeypatch.setattr(settings, "STEPS", STEPS)
 
 
 def features(shell, X, seen):
@@ -39,7 +39,7 @@ def test_for_numbers_it_is_a_ridge_rule():
     from transfermap.adapted import Adapted
     from transfermap.methods.baseline.erm import ERM
 
-    shell = Adapted(ERM(), Ridge()).fit(X, y, sample_domain=d).adapter_.shell_
+    shell = Adapted(ERM(), Ridge()).fit(X, y, sample_domain=d).adapter_.estimator_
     Z = features(shell, X, seen)
     fitted = Adapted(LinearProbe(), Ridge()).fit(X, y, sample_domain=d)
     found = [

@@ -8,13 +8,13 @@ import torch
 from finetuning_case import STEPS, by_hand, logits, predicted, rows, source_net
 from torch import nn
 
-from transfermap.deep import estimators as shells
+from transfermap.deep.training import settings
 from transfermap.methods.tuning.lora import LoRA
 
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
-    monkeypatch.setattr(shells, "STEPS", STEPS)
+    monkeypatch.setattr(settings, "STEPS", STEPS)
 
 
 class Beside(nn.Module):
@@ -47,7 +47,7 @@ def test_its_steps_are_those_of_two_thin_layers_beside_each():
 def test_the_change_of_each_layer_has_that_rank(rank):
     X, y, d, _ = rows()
     start = source_net(X, y, d).modules_.state_dict()
-    end = LoRA(rank=rank).fit(X, y, sample_domain=d).shell_.modules_.state_dict()
+    end = LoRA(rank=rank).fit(X, y, sample_domain=d).estimator_.modules_.state_dict()
     for name in ("features.0.weight", "features.2.weight"):
         values = np.linalg.svd((end[name] - start[name]).double().numpy(), compute_uv=False)
         # features.0 has four columns, so at most rank four

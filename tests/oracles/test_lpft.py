@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 from finetuning_case import STEPS, by_hand, logits, predicted, rows, source_net
 
-from transfermap.deep import estimators as shells
+from transfermap.deep.training import settings
 from transfermap.methods.tuning.linearprobe import LinearProbe
 from transfermap.methods.tuning.lpft import LPFT
 
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
-    monkeypatch.setattr(shells, "STEPS", STEPS)
+    monkeypatch.setattr(settings, "STEPS", STEPS)
 
 
 def test_its_steps_are_those_of_fine_tuning_from_the_probe():
     X, y, d, seen = rows()
     shell = source_net(X, y, d)
     probe = LinearProbe().fit(X, y, sample_domain=d)
-    net = by_hand(shell, X[seen], y[seen], lr=2e-4, net=probe.shell_.modules_)
+    net = by_hand(shell, X[seen], y[seen], lr=2e-4, net=probe.estimator_.modules_)
     np.testing.assert_allclose(predicted(LPFT().fit(X, y, sample_domain=d), X), logits(shell, net, X), atol=2e-5)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_net import C, D, case, cross_entropy, gradients, views
+from small_net import C, D, case, cross_entropy, gradients, spec_of, views
 from torch import nn
 
 from transfermap.data.toy import make_toy
@@ -24,7 +24,7 @@ def test_the_three_losses_are_those_of_the_equations():
     right = cross_entropy(a.z, s.y) + cross_entropy(m["second"](a.f), s.y)
     every = ("features", "head", "second")
     for turn, naive in (("learn", right), ("part", right - 0.5 * apart(m, b)), ("meet", 0.5 * apart(m, b))):
-        terms = getattr(method, turn)(m, s, t, 0.3)
+        terms = getattr(method, turn)(m, {"source": s, "target": t}, 0.3)
         torch.testing.assert_close(sum(terms.values()), naive)
         torch.testing.assert_close(gradients(terms, m, *every), gradients(naive, m, *every))
 
@@ -42,7 +42,7 @@ def test_who_moves_when():
     for turn in stage.turns:
         m.modules.zero_grad()
         with _only(m, turn):
-            sum(getattr(method, turn.loss)(m, s, t, 0.0).values()).backward()
+            sum(getattr(method, turn.loss)(m, {"source": s, "target": t}, 0.0).values()).backward()
         moved = {
             name for name in ("features", "head", "second") if any(p.grad is not None for p in m[name].parameters())
         }
@@ -56,7 +56,7 @@ def test_parting_raises_the_heads_distance_and_meeting_lowers_it():
     for turn, parts, sign in (("part", ("head", "second"), 1), ("meet", ("features",), -1)):
         before = float(apart(m, m.forward(t.x)).detach())
         moved = [p for name in parts for p in m[name].parameters()]
-        terms = getattr(method, turn)(m, s, t, 0.0)
+        terms = getattr(method, turn)(m, {"source": s, "target": t}, 0.0)
         term = terms[turn]
         with torch.no_grad():
             for p, g in zip(moved, torch.autograd.grad(term, moved), strict=True):
@@ -84,10 +84,10 @@ def test_the_loop_takes_every_turn_as_often_as_it_says():
     X, y = torch.tensor(toy.Xs).float(), torch.tensor(toy.ys)
     method = Counted(repeat=3)
     net = nn.ModuleDict({"features": nn.Linear(4, 3), "head": nn.Linear(3, 2)})
-    net.update(method.parts(net, 2))
+    net.update(method.parts(spec_of(net, 2)))
     m = Engine(net, torch.device("cpu"))
-    streams = (Stream((X, y), 8, 0, m.device, True), Stream((X,), 5, 1, m.device, False))
-    Loop(method, m, *streams, Plan(steps=2)).run()
+    sources = {"source": Stream((X, y), 8, 0, m.device, True), "target": Stream((X,), 5, 1, m.device, False)}
+    Loop(method, m, sources, Plan(steps=2)).run()
     assert counted == ["learn", "part", "meet", "meet", "meet"] * 2
 
 
@@ -102,4 +102,4 @@ def test_heads_that_could_never_part_are_refused():
             return x @ self.weight
 
     with pytest.raises(ValueError, match="begun anew"):
-        MCD().parts(nn.ModuleDict({"features": nn.Identity(), "head": Plain()}), C)
+        MCD().parts(spec_of(nn.ModuleDict({"features": nn.Identity(), "head": Plain()})))

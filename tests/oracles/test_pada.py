@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from small_net import spec_of
 from torch import nn
 
 from transfermap.data.toy import make_toy
-from transfermap.deep import estimators as shells
+from transfermap.deep.training import settings
+from transfermap.deep.training.batch import Batch, Outputs
 from transfermap.deep.training.engine import Engine
-from transfermap.deep.training.objective import Batch, Outputs
 from transfermap.methods.adversarial._shared import told_apart
 from transfermap.methods.adversarial.dann import DANN
 from transfermap.methods.partial.pada import PADA
@@ -20,7 +21,7 @@ def case(method, ns=5, nt=3, seed=0):
     """A net that is only a head, the method's parts, and views of both domains; float64."""
     torch.manual_seed(seed)
     net = nn.ModuleDict({"features": nn.Identity(), "head": nn.Linear(K, C)})
-    net.update(method.parts(net, C))
+    net.update(method.parts(spec_of(net, C)))
     m = Engine(net.double(), torch.device("cpu"))
     f = [torch.randn(n, K, dtype=torch.float64, requires_grad=True) for n in (ns, nt)]
     a, b = (Outputs(x, m["head"](x), {}) for x in f)
@@ -108,7 +109,7 @@ def test_a_discriminator_that_is_right_is_called_so_where_the_source_counts_less
 
 
 def test_without_class_weights_it_is_dann_to_the_bit(monkeypatch):
-    monkeypatch.setattr(shells, "STEPS", 30)
+    monkeypatch.setattr(settings, "STEPS", 30)
     toy = make_toy("partial_labels", 60)
     X, y, d = np.r_[toy.Xs, toy.Xt], np.r_[toy.ys, toy.yt], np.repeat([1, -1], 60)
     models = DANN(), PADA(classwise=0.0, discriminator_classwise=0.0), PADA()

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from small_net import spec_of
 from torch import nn
 
+from transfermap.deep.training.batch import Batch, Outputs
 from transfermap.deep.training.engine import Engine
-from transfermap.deep.training.objective import Batch, Outputs
 from transfermap.methods.partial.san import SAN
 
 C, K = 4, 3
@@ -16,7 +17,7 @@ def case(method, ns=5, nt=3, seed=0):
     """A net that is only a head, the method's parts, and views of both domains; float64."""
     torch.manual_seed(seed)
     net = nn.ModuleDict({"features": nn.Identity(), "head": nn.Linear(K, C)})
-    net.update(method.parts(net, C))
+    net.update(method.parts(spec_of(net, C)))
     m = Engine(net.double(), torch.device("cpu"))
     f = [torch.randn(n, K, dtype=torch.float64, requires_grad=True) for n in (ns, nt)]
     a, b = (Outputs(x, m["head"](x), {}) for x in f)

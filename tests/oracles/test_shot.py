@@ -9,7 +9,7 @@ from source_free_case import changed, engine, rows
 from torch import nn
 
 from transfermap.deep.nets.modules import Memory
-from transfermap.deep.training.objective import Batch
+from transfermap.deep.training.batch import Batch
 from transfermap.methods.source_free.shot import SHOT, information, pseudo_labels
 
 
@@ -43,7 +43,7 @@ def test_the_loss_is_that_of_a_loop_and_its_gradient_too():
     m, x = engine()
     m.modules["names"] = Memory(of=torch.arange(len(x)) % C)
     at = torch.tensor([3, 17, 8, 5, 21, 30])
-    terms = SHOT(weight=0.5, pseudo=0.2).inform(m, None, Batch(x[at], None, at), 0.0)
+    terms = SHOT(weight=0.5, pseudo=0.2).inform(m, {"target": Batch(x[at], None, at)}, 0.0)
     z = m.forward(x[at]).z
     p = z.softmax(1)
     sure = -sum(share * torch.log(share) for row in p for share in row) / len(p)
@@ -95,9 +95,9 @@ def test_the_source_is_learnt_with_smoothed_labels():
     m, x = engine()
     y = torch.arange(len(x)) % C
     for share in (0.0, 0.3):
-        predicted = SHOT(smoothing=share).loss(m, Batch(x, y, torch.arange(len(x))), None, 0.0)["source"]
+        predicted = SHOT(smoothing=share).loss(m, {"source": Batch(x, y, torch.arange(len(x)))}, 0.0)["source"]
         soft = (1 - share) * torch.eye(C).double()[y] + share / C
         expected = -(soft * torch.log(m.forward(x).p)).sum(1).mean()
         torch.testing.assert_close(predicted, expected)
-    plain = SHOT(weight=0.0).loss(m, Batch(x, y, torch.arange(len(x))), None, 0.0)["source"]
+    plain = SHOT(weight=0.0).loss(m, {"source": Batch(x, y, torch.arange(len(x)))}, 0.0)["source"]
     torch.testing.assert_close(plain, nn.functional.cross_entropy(m.forward(x).z, y))

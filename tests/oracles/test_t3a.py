@@ -8,7 +8,7 @@ from small_net import C, K
 from source_free_case import changed, engine, rows
 from torch import nn
 
-from transfermap.deep.training.objective import Outputs
+from transfermap.deep.training.batch import Outputs
 from transfermap.methods.source_free.t3a import T3A, templates
 
 

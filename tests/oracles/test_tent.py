@@ -6,7 +6,8 @@ import torch
 from small_net import C
 from source_free_case import BATCHED, changed, engine, rows
 
-from transfermap.deep.training.objective import Batch, entropy
+from transfermap.deep.training.batch import Batch
+from transfermap.deep.training.objective import entropy
 from transfermap.methods.source_free.batchnorm import BatchNorm
 from transfermap.methods.source_free.tent import TENT
 
@@ -23,7 +24,7 @@ def normalised_by_hand(m, x):
 
 def test_the_loss_is_the_entropy_under_the_batchs_own_statistics():
     m, x = engine()
-    predicted = TENT(weight=0.5).surer(m, None, Batch(x, None, torch.arange(len(x))), 0.0)["entropy"]
+    predicted = TENT(weight=0.5).surer(m, {"target": Batch(x, None, torch.arange(len(x)))}, 0.0)["entropy"]
     by_hand = 0.0
     for z in normalised_by_hand(m, x):
         p = torch.exp(z) / torch.exp(z).sum()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from finetuning_case import STEPS, predicted, rows
 
-from transfermap.deep import estimators as shells
+from transfermap.deep.training import settings
 from transfermap.methods.tuning.linearprobe import LinearProbe
 from transfermap.methods.tuning.lpft import LPFT
 from transfermap.methods.tuning.wiseft import WiSEFT
@@ -12,7 +12,7 @@ from transfermap.methods.tuning.wiseft import WiSEFT
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
-    monkeypatch.setattr(shells, "STEPS", STEPS)
+    monkeypatch.setattr(settings, "STEPS", STEPS)
 
 
 def test_its_ends_are_the_probe_and_what_is_fine_tuned_from_it():
@@ -26,7 +26,8 @@ def test_its_ends_are_the_probe_and_what_is_fine_tuned_from_it():
 def test_between_them_lies_the_mean_of_the_weights(alpha):
     X, y, d, _ = rows()
     nets = [
-        m.fit(X, y, sample_domain=d).shell_.modules_.state_dict() for m in (LinearProbe(), LPFT(), WiSEFT(alpha=alpha))
+        m.fit(X, y, sample_domain=d).estimator_.modules_.state_dict()
+        for m in (LinearProbe(), LPFT(), WiSEFT(alpha=alpha))
     ]
     for name, value in nets[2].items():
         expected = (1 - alpha) * nets[0][name].numpy() + alpha * nets[1][name].numpy()

@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 
 from transfermap.card import cards, find
 from transfermap.cli.app import app
-from transfermap.deep import estimators as shells
 from transfermap.deep import source_free as sourcefree
 from transfermap.deep.estimators import DeepClassifier, DeepRegressor
 from transfermap.deep.source_free import adapted, classes_in_use, lost_classes
+from transfermap.deep.training import settings
+from transfermap.math.ratio import along
 from transfermap.methods.baseline.erm import ERM
 from transfermap.methods.source_free.batchnorm import BatchNorm
 from transfermap.methods.source_free.tent import TENT
@@ -83,7 +84,7 @@ def test_fitted_with_a_source_it_is_the_same_in_two_stages(key):
     whole = DeepClassifier(method, net="normed", steps=40).fit(X, y, sample_domain=d)
     source = DeepClassifier(ERM(), net="normed", steps=40).fit(X, y, sample_domain=d)
     # a shell brings rows into an order of their own
-    order = np.argsort(shells.along(Xt), kind="stable")
+    order = np.argsort(along(Xt), kind="stable")
     assert same(weights(adapted(source, method, Xt[order])), weights(whole))
     assert same(weights(whole.reset()), weights(source))
 
@@ -166,14 +167,14 @@ def place(tmp_path_factory):
         frame = pd.DataFrame(X, columns=list("pqrs"))
         frame.assign(level=names[y]).to_csv(folder / f"{name}_known.csv", index=False)
         frame.to_csv(folder / f"{name}.csv", index=False)
-    steps, shells.STEPS = shells.STEPS, 40
+    steps, settings.STEPS = settings.STEPS, 40
     try:
         pair = [folder / "a_known.csv", folder / "b.csv", "--label", "level", "--budget", "1s"]
         for name, more in (("net", ["erm", "--net", "normed"]), ("plain", ["erm"]), ("table", ["coral"])):
             done = called("adapt", *pair, "--method", *more, "-o", folder / name)
             assert done.exit_code == 0, done.output
     finally:
-        shells.STEPS = steps
+        settings.STEPS = steps
     return folder
 
 

@@ -23,7 +23,7 @@ def rows(known=16, seed=0):
 
 def source_net(X, y, d):
     """The shell of a net that was trained on the source alone."""
-    return ERM().fit(X, y, sample_domain=d).shell_
+    return ERM().fit(X, y, sample_domain=d).estimator_
 
 
 def by_hand(shell, X, y, penalty=lambda net, f: 0.0, lr=1e-3, decay=1e-4, net=None, moves=lambda name: True):

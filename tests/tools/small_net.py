@@ -3,8 +3,9 @@
 import torch
 from torch import nn
 
+from transfermap.deep.training.batch import Batch, Outputs
 from transfermap.deep.training.engine import Engine
-from transfermap.deep.training.objective import Batch, Outputs
+from transfermap.deep.training.objective import InputSpec
 
 C, D, K = 3, 5, 4
 
@@ -17,11 +18,16 @@ class Exact(Engine):
         return Outputs(f, self["head"](f), {})
 
 
+def spec_of(net, outputs=C):
+    """What a method makes its parts from."""
+    return InputSpec(shape=(D,), outputs=outputs, net=net)
+
+
 def case(method, ns=7, nt=5, seed=0, k=K, classes=C):
     """Engine, source batch and target batch, of unequal sizes."""
     torch.manual_seed(seed)
     net = nn.ModuleDict({"features": nn.Sequential(nn.Linear(D, k), nn.Tanh()), "head": nn.Linear(k, classes)})
-    net.update(method.parts(net, classes))
+    net.update(method.parts(spec_of(net, classes)))
     m = Exact(net.double(), torch.device("cpu"))
     x = torch.randn(ns + nt, D, dtype=torch.float64)
     return m, Batch(x[:ns], torch.arange(ns) % classes, torch.arange(ns)), Batch(x[ns:] + 1, None, torch.arange(nt))

@@ -3,81 +3,40 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
+from sklearn.base import ClassifierMixin, RegressorMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 
-from transfermap.card import check_params
+from transfermap.card import check_params, param
 from transfermap.deep.nets.small import SCALED, is_image_net
-from transfermap.deep.training.objective import Objective
-from transfermap.math.ratio import along
+from transfermap.deep.trained import Scale, Trained, scale, tensor
+from transfermap.deep.training.objective import InputSpec, Objective
+from transfermap.deep.training.settings import JUDGES, ON_IMAGES, NetTraining
+from transfermap.roles import Learner
 from transfermap.split import Array, Reads, Split, known_columns, split
 
-STEPS = 600
-# how a pretrained net is trained on images: what it knows is worth small steps
-ON_IMAGES: dict[str, Any] = {"lr": 1e-4, "batch_size": 32, "device": "auto"}
+# rows that a score is taken on, and what is added to the seed by which they are drawn
+_SHOWN, _SHOWN_SEED = 2000, 2**21
 
 
-class _Shell(BaseEstimator):
+@dataclass(eq=False, repr=False)
+class _Estimator(Trained, NetTraining):
     """What both estimators share."""
-
-    _mean: Array | None
-    _spread: Array | None
-    before_: dict[str, Array]
 
     __metadata_request__fit: ClassVar = {"sample_domain": True}
 
-    def __init__(
-        self,
-        objective: Any,
-        net: Any = None,
-        steps: int | None = None,
-        batch_size: int = 64,
-        optimizer: str = "adamw",
-        lr: float = 1e-3,
-        backbone_lr: float = 1.0,
-        weight_decay: float = 1e-4,
-        schedule: str = "anneal",
-        clip: float | None = None,
-        device: str = "cpu",
-        precision: str = "float32",
-        compile: bool = False,
-        select: str = "last",
-        every: int = 100,
-        patience: int | None = None,
-        checkpoint: str | Path | None = None,
-        random_state: int = 0,
-        tick: Callable[[int, int], None] | None = None,
-    ) -> None:
-        self.objective = objective
-        self.net = net
-        self.steps = steps
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.lr = lr
-        self.backbone_lr = backbone_lr
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.clip = clip
-        self.device = device
-        self.precision = precision
-        self.compile = compile
-        self.select = select
-        self.every = every
-        self.patience = patience
-        self.checkpoint = checkpoint
-        self.random_state = random_state
-        self.tick = tick
+    objective: Any
+    net: Any = param(default=None)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.string = is_image_net(self._net)
+        tags.input_tags.string = is_image_net(self._own_net())
         return tags
 
     def fit(self, X: Any, y: Any, *, sample_domain: Any = None) -> Self:
@@ -117,95 +76,85 @@ class _Shell(BaseEstimator):
             C = len(classes)
         self._named_outputs(C, classes)
         first = source[0] if isinstance(source, tuple) else source[0][0][None]
-        # whoever trains on images predicts from paths, one column of them
-        self.n_features_in_ = 1 if is_image_net(self._net) else int(np.prod(first.shape[1:]))
-        self._run(source, target, C)
+        spec = InputSpec(shape=tuple(first.shape[1:]), outputs=C)
+        self.n_features_in_ = spec.columns
+        self._run(spec, source, target, labelled=("source",))
         return self
+
+    def _begin(self) -> None:
+        check_params(self)
+        # its terms add to the loss of a net with labels: what only moves or makes rows is fitted by itself
+        if not (isinstance(self.objective, Objective) and isinstance(self.objective, Learner)):
+            name = type(self).__name__
+            raise ValueError(f"{name}: objective must be a deep method, such as DANN(); got {self.objective!r}")
+        self._scaling = None
+        self.before_: dict[str, Array] = {}
+        self.objective_ = clone(self.objective)
+        check_params(self.objective_)
 
     def _train(self, rows: Split) -> Self:
         """Train on arrays, whose order is of no consequence."""
         self._begin()
         self.n_features_in_ = rows.Xs.shape[1]
         ys = self._coded(np.asarray(rows.ys))
-        s, t = np.lexsort((ys, order_of(rows.Xs))), np.argsort(order_of(rows.Xt), kind="stable")
-        # images keep their scale: a point that rarely differs in the source may lie thousands of its spreads away
-        if self._net in SCALED:
-            self._mean, self._spread = _scale(rows.Xs[s])
-        self._run((self._rows(rows.Xs[s]), _tensor(ys[s])), (self._rows(rows.Xt[t]),), self._outputs)
+        self._train_on(rows, Reads("source"), ys, self._outputs)
         return self
 
-    def _begin(self) -> None:
-        from transfermap.deep.training.settings import check_settings
+    def _scale(self, Xs: Array, Xt: Array) -> Scale:
+        # images keep their scale: a point that rarely differs in the source may lie thousands of its spreads away
+        return scale(Xs) if self._own_net() in SCALED else None
 
-        check_settings(self)
-        self._mean, self._spread = None, None
-        self.before_ = {}
-        self.objective_ = clone(self.objective)
-        check_params(self.objective_)
-
-    def _run(self, source: Any, target: Any, outputs: int) -> None:
-        from transfermap.deep.training.settings import trained
-
-        self._outputs = outputs
-        self.modules_, self.history_, self.chosen_step_ = trained(self, source, target, outputs)
+    def _run(self, spec: InputSpec, source: Any, target: Any, **more: Any) -> None:
+        super()._run(spec, source, target, **more)
         self.objective_.after_fit(self, target)
 
-    @property
-    def _net(self) -> Any:
+    def _losses(self) -> Objective:
+        losses: Objective = self.objective_
+        return losses
+
+    def _own_net(self) -> Any:
         """The net that is trained: the one that was asked for here, else the objective's."""
         return getattr(self.objective, "net", None) if self.net is None else self.net
 
-    def _scaled(self, X: Array) -> Array:
-        if self._mean is None or self._spread is None:
-            return X
-        out: Array = (X - self._mean) / self._spread
-        return out
+    def _judge(self, engine: Any, domains: Any) -> Any:
+        if self.select == "last":
+            return None
+        if not hasattr(self, "classes_"):
+            raise ValueError(
+                f"{type(self).__name__}: select={self.select!r} scores classes; a regressor keeps the last state"
+            )
+        from transfermap.deep.lazy import torch
 
-    def _rows(self, X: Array) -> Any:
-        """Rows as a run takes them: a tensor on one scale; paths as they are, for the net says how they are read."""
-        return X if _holds_paths(X) else _tensor(self._scaled(X), np.float32)
+        shown = domains.stream("target", _SHOWN, self.random_state + _SHOWN_SEED).next()
+
+        def judge() -> float:
+            with torch.no_grad():
+                return JUDGES[self.select](engine.forward(shown.x).p.double().cpu().numpy())
+
+        return judge
 
     def _scores(self, X: Array) -> Array:
         """Logits or predictions of target rows, in the precision of the rows."""
-        from transfermap.deep.training.settings import outputs_of
-
-        Z: Array = outputs_of(self.modules_, self._scaled(X))
-        return Z
+        return self.outputs(X, "features", "head")
 
     def features(self, X: Any) -> Array:
         """What the net's features make of rows (n, d); (n, k)."""
-        from transfermap.deep.training.settings import outputs_of
-
-        F: Array = outputs_of(self.modules_, self._scaled(known_columns(self, X)), "features")
-        return F
+        return self.outputs(known_columns(self, X), "features")
 
     def reset(self) -> Self:
         """Undo what the method did to the net after its training, to the last bit."""
-        from transfermap.deep.lazy import torch
-
         own = self.modules_.state_dict()
-        self.modules_.load_state_dict(own | {k: torch.from_numpy(np.array(v)) for k, v in self.before_.items()})
+        self.modules_.load_state_dict(own | {k: tensor(v) for k, v in self.before_.items()})
         self.before_ = {}
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Weights as arrays, where the net is one of ours and can be made anew: then nothing needs pickle."""
-        state: dict[str, Any] = dict(super().__getstate__())
+        state = super().__getstate__()
         state.pop("tick", None)
-        if isinstance(self._net, str) and "modules_" in state:
-            state["modules_"] = {k: v.cpu().numpy() for k, v in state["modules_"].state_dict().items()}
         return state
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        state = dict(state) | {"tick": None}
-        weights = state.pop("modules_", None)
-        super().__setstate__(state)
-        if isinstance(weights, dict):
-            from transfermap.deep.training.settings import rebuilt
-
-            self.modules_ = rebuilt(self, self.n_features_in_, self._outputs, weights)
-        elif weights is not None:
-            self.modules_ = weights
+        super().__setstate__(dict(state) | {"tick": None})
 
     def _coded(self, ys: Array) -> Array:
         raise NotImplementedError
@@ -217,7 +166,7 @@ class _Shell(BaseEstimator):
         raise NotImplementedError
 
 
-class DeepClassifier(ClassifierMixin, _Shell):
+class DeepClassifier(ClassifierMixin, _Estimator):
     """A net trained with a deep method.
 
     Parameters
@@ -298,7 +247,7 @@ class DeepClassifier(ClassifierMixin, _Shell):
         return predicted
 
 
-class DeepRegressor(RegressorMixin, _Shell):
+class DeepRegressor(RegressorMixin, _Estimator):
     """A net trained with a deep method to predict numbers; settings as in :class:`DeepClassifier`, but ``select``."""
 
     def _coded(self, ys: Array) -> Array:
@@ -324,29 +273,7 @@ class DeepRegressor(RegressorMixin, _Shell):
         return self._scores(known_columns(self, X))
 
 
-def shell(objective: Objective, ys: Any) -> Any:
-    """The estimator around an objective that suits the labels, at its defaults."""
+def estimator_for(objective: Any) -> Any:
+    """The estimator around a learner that suits its labels, at its defaults."""
     kind = DeepClassifier if objective.__sklearn_tags__().estimator_type == "classifier" else DeepRegressor
     return kind(copy.copy(objective), **(ON_IMAGES if is_image_net(objective.net) else {}))
-
-
-def _holds_paths(X: Array) -> bool:
-    return X.dtype.kind == "U"
-
-
-def order_of(X: Array) -> Array:
-    """What rows are sorted by, so that the order in which they came is of no consequence."""
-    return X[:, 0] if _holds_paths(X) else along(X)
-
-
-def _scale(X: Array) -> tuple[Array, Array]:
-    spread = X.std(axis=0, dtype=np.float64)
-    mean = X.mean(axis=0, dtype=np.float64)
-    # a constant column's spread may be rounding
-    return mean, np.where(spread > 1e-9 * (1 + np.abs(mean)), spread, 1.0)
-
-
-def _tensor(a: Array, kind: Any = None) -> Any:
-    from transfermap.deep.lazy import torch
-
-    return torch.from_numpy(np.ascontiguousarray(a, dtype=kind))

@@ -16,8 +16,10 @@ from sklearn.base import clone
 
 from transfermap.card import check_params, param
 from transfermap.deep.lazy import nn, torch
+from transfermap.deep.learner import DeepLearner
 from transfermap.deep.nets.small import NAMES
-from transfermap.deep.training.objective import Batch, Objective, Outputs, Stage, Terms, entropy, source_loss
+from transfermap.deep.training.batch import Batches, Outputs, Stage, Terms
+from transfermap.deep.training.objective import entropy, source_loss
 from transfermap.split import known_columns
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ LEAST, RARE, LEFT = 0.8, 0.01, 0.1
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class SourceFree(Objective):
+class SourceFree(DeepLearner):
     """A deep method that adapts a trained net to target rows and needs no source row for it.
 
     Fitted like any other it first trains the net on the source, as erm does; at ``weight`` 0 it leaves it at that.
@@ -45,18 +47,19 @@ class SourceFree(Objective):
 
     net: str = param(default="normed", choices=NAMES)
 
-    def loss(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
+    def loss(self, m: Engine, batches: Batches, progress: float) -> Terms:
         """The source's alone, at any weight: the target comes after it."""
+        s = batches["source"]
         return {"source": source_loss(m.forward(s.x).z, s.y)}
 
     def adapt(self, m: Engine, rows: Stream) -> list[dict[str, float]]:
         """Adapt the modules to the rows, which are all of the target's, and tell what was noted on the way."""
         raise NotImplementedError
 
-    def after_fit(self, shell: Any, target: Any) -> None:
-        """After the training: adapt the shell's net to the target, a tuple of a tensor or a Dataset."""
+    def after_fit(self, estimator: Any, target: Any) -> None:
+        """After the training: adapt the estimator's net to the target, a tuple of a tensor or a Dataset."""
         if self.weight:
-            _adapt(shell, target)
+            _adapt(estimator, target)
 
 
 def adapted(fitted: Any, method: SourceFree, X: Any, seed: int | None = None) -> Any:
@@ -86,36 +89,38 @@ def adapted(fitted: Any, method: SourceFree, X: Any, seed: int | None = None) ->
     check_params(method)
     after = copy.deepcopy(fitted)
     after.objective, after.objective_ = clone(method), clone(method)
-    after.net = fitted._net
+    after.net = fitted._own_net()
     after.random_state = fitted.random_state if seed is None else seed
-    _adapt(after, (after._rows(X),))
+    _adapt(after, (after._as_data(X),))
     return after
 
 
-def _adapt(shell: Any, target: Any) -> None:
+def _adapt(estimator: Any, target: Any) -> None:
     from transfermap.deep.training.batches import Stream
-    from transfermap.deep.training.settings import placed, ready
+    from transfermap.deep.training.fitting import placed, ready
 
-    method = shell.objective_
+    method = estimator.objective_
     name, count = type(method).__name__, len(target[0]) if isinstance(target, tuple) else len(target)
-    if not hasattr(shell, "classes_"):
-        raise ValueError(f"{name} needs classes; {type(shell).__name__} predicts numbers")
+    if not hasattr(estimator, "classes_"):
+        raise ValueError(f"{name} needs classes; {type(estimator).__name__} predicts numbers")
     if count < 2:
         raise ValueError(f"{name}: expected at least 2 target rows, since one row has no spread; got {count}")
-    if method.normalised and not norms(shell.modules_):
+    if method.normalised and not norms(estimator.modules_):
         raise ValueError(
             f"{name} works on batch normalisation, of which this net has none; train one that has, such as 'normed' "
             "for tables or 'resnet' for square images"
         )
-    before = {k: v.clone() for k, v in shell.modules_.state_dict().items()}
-    with ready(shell, lambda: shell.modules_) as m:
+    before = {k: v.clone() for k, v in estimator.modules_.state_dict().items()}
+    with ready(estimator, lambda: estimator.modules_) as m:
         size = getattr(method, "batch", ROWS)
-        m.target = Stream(placed(target, m), size, shell.random_state, m.device, labelled=False)
+        m.target = Stream(placed(target, m), size, estimator.random_state, m.device, labelled=False)
         noted = method.adapt(m, m.target)
-    shell.modules_ = m.modules.cpu().eval()
-    last = shell.history_[-1]["step"] + 1 if shell.history_ else 0
-    shell.history_ = [*shell.history_, *(point | {"step": last + point["step"]} for point in noted)]
-    shell.before_ = {k: v.numpy() for k, v in before.items() if not torch.equal(v, shell.modules_.state_dict()[k])}
+    estimator.modules_ = m.modules.cpu().eval()
+    last = estimator.history_[-1]["step"] + 1 if estimator.history_ else 0
+    estimator.history_ = [*estimator.history_, *(point | {"step": last + point["step"]} for point in noted)]
+    estimator.before_ = {
+        k: v.numpy() for k, v in before.items() if not torch.equal(v, estimator.modules_.state_dict()[k])
+    }
 
 
 def norms(modules: Any) -> list[Any]:
@@ -178,7 +183,7 @@ def tune(method: Any, m: Engine, rows: Stream, stages: tuple[Stage, ...], **how:
     plan = Plan(steps=every * method.epochs, lr=method.rate, every=every, patience=1, **how)
     judge = guard(m, rows)
     start = {name: value.detach().clone() for name, value in m.modules.state_dict().items()}
-    loop = Loop(method, m, None, rows, plan, judge, stages=stages, best=(0.0, 0, start))
+    loop = Loop(method, m, {"target": rows}, plan, judge, stages=stages, best=(0.0, 0, start))
     loop.run()
     assert loop.best is not None
     method.stopped_ = loop.best[1] // every if loop.best[1] < plan.steps else None

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from transfermap.deep.losses.penalties import distance_from, size_of, smallest_spectrum
 from transfermap.deep.nets.freezing import DECAY, Surgery
+from transfermap.deep.training.batch import Outputs, Terms
 from transfermap.deep.training.engine import Engine
-from transfermap.deep.training.objective import Outputs, Terms
 from transfermap.finetuning.averaging import State, between, greedy_soup, recalibrate
 from transfermap.finetuning.training import Array, Job, Penalty, train
 from transfermap.measure.transferability.probes import held_out

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from transfermap.deep.nets.freezing import Surgery, moves, stage_names
 from transfermap.deep.nets.low_rank import merge
+from transfermap.deep.training.batch import Batches, Outputs, Stage, Terms, Turn
 from transfermap.deep.training.batches import Stream
 from transfermap.deep.training.engine import Engine
+from transfermap.deep.training.fitting import ready
 from transfermap.deep.training.loop import Loop, Plan
-from transfermap.deep.training.objective import Batch, Objective, Outputs, Stage, Terms, Turn, source_loss
-from transfermap.deep.training.settings import ready
+from transfermap.deep.training.objective import Objective, source_loss
 from transfermap.finetuning.averaging import recalibrate
 from transfermap.finetuning.frozen_rows import Rows
 
@@ -42,7 +43,7 @@ class Job:
     plan : Plan
         Steps and rates; ``lr`` is the head's, ``backbone_lr`` the features' part of it.
     batch, random_state, device, precision, compile
-        As a shell has them.
+        As an estimator has them.
     """
 
     net: nn.ModuleDict
@@ -68,7 +69,8 @@ class Tuning(Objective):
     def __init__(self, penalty: Penalty, paces: dict[str, float], waiting: list[list[nn.Parameter]]) -> None:
         self.penalty, self.paces, self.waiting = penalty, paces, waiting
 
-    def loss(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
+    def loss(self, m: Engine, batches: Batches, progress: float) -> Terms:
+        t = batches["target"]
         seen = m.forward(t.x)
         return {"loss": source_loss(seen.z, t.y)} | self.penalty(m, seen)
 
@@ -118,7 +120,7 @@ def train(
         stages = (Stage(share, (Turn(),)), *(Stage(share, (Turn(),), begin="thaw") for _ in waiting))
         engine = Engine(part, whole.device, job.precision, job.compile)
         stream = Stream((x, job.y), job.batch, job.random_state, engine.device, labelled=True)
-        loop = Loop(Tuning(added, paces, waiting), engine, None, stream, job.plan, tick=job.tick, stages=stages)
+        loop = Loop(Tuning(added, paces, waiting), engine, {"target": stream}, job.plan, tick=job.tick, stages=stages)
         loop.run()
         if job.surgery.statistics:
             blocks = [stream.next().x for _ in range(min(_STATISTICS, -(-stream.rows // stream.size)))]

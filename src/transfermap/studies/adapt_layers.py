@@ -67,7 +67,7 @@ def where_to_adapt(
         raise ValueError("a regressor has no label-free score: expected target_labels, to be held against the results")
     if layers is None:
         source = np.asarray(sample_domain) >= 0
-        every = layer_names(model._net, np.shape(X)[1], len(np.unique(np.asarray(y)[source])))
+        every = layer_names(model._own_net(), np.shape(X)[1], len(np.unique(np.asarray(y)[source])))
         layers = (*every, every)
     rows = {}
     for choice in layers:

@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from transfermap.deep.training.batch import Batch
 from transfermap.deep.training.batches import Stream
-from transfermap.deep.training.objective import Batch
 from transfermap.studies.word_nets import LAYERS, NOTHING, glove, rows_of, vocabulary, word_net
 
 State = Literal["random", "open", "locked"]

@@ -65,13 +65,15 @@ def net_of(model: Any, name: str) -> Any:
     ValueError
         If the model is no net, or predicts numbers.
     """
+    from transfermap.deep.learner import DeepLearner
+
     method: Any = getattr(model, "adapter_", None)
-    if not hasattr(method, "shell_"):
+    if not isinstance(method, DeepLearner):
         raise ValueError(
             f"the run predicts by {name}, which is no net, and only nets are adapted without the source; "
             "make a run whose model is one, such as: transfermap adapt SOURCE TARGET --method erm"
         )
-    if not hasattr(method.shell_, "classes_"):
+    if not hasattr(method.estimator_, "classes_"):
         raise ValueError("the run predicts numbers; methods that adapt without the source need classes")
     return method
 
@@ -82,10 +84,10 @@ def adapted_model(model: Any, key: str, Z: Array, seed: int) -> Any:
 
     old = model.adapter_
     method = find(key)(net=old.net)
-    shell = adapted(old.shell_, method, Z, seed)
+    after = adapted(old.estimator_, method, Z, seed)
     learner = clone(method)
     vars(learner).update({k: v for k, v in vars(old).items() if k not in old.get_params()})
-    learner.shell_ = shell
+    learner.estimator_ = after
     new = copy.copy(model)
     new.adapter, new.adapter_, new.estimator_ = method, learner, learner
     return new
@@ -205,7 +207,7 @@ def _stopped(tried: Tried) -> list[Note]:
     """Whether the guard ended the run before its time."""
     if tried.model is None:
         return []
-    method = tried.model.adapter_.shell_.objective_
+    method = tried.model.adapter_.estimator_.objective_
     kept = getattr(method, "stopped_", None)
     if kept is None:
         return []

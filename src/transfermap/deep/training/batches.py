@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from transfermap.deep.training.objective import Batch
+from transfermap.deep.training.batch import Batch
+from transfermap.split import Side
+
+# between the generators of the two domains' streams
+_APART = 2**20
 
 
 class Stream:
@@ -19,8 +24,16 @@ class Stream:
     than there are.
     """
 
-    def __init__(self, data: Any, size: int, seed: int, device: torch.device, labelled: bool) -> None:
-        self._data, self._device, self._labelled = data, device, labelled
+    def __init__(
+        self,
+        data: Any,
+        size: int,
+        seed: int,
+        device: torch.device,
+        labelled: bool,
+        domain: Tensor | None = None,
+    ) -> None:
+        self._data, self._device, self._labelled, self._domain = data, device, labelled, domain
         self.rows = len(data[0]) if isinstance(data, tuple) else len(data)
         self.size = min(size, self.rows)
         self._random = torch.Generator().manual_seed(seed)
@@ -31,9 +44,9 @@ class Stream:
         """The next batch; its rows are on the run's device."""
         index = self._indices()
         x, y = self._fetch(index)
-        return Batch(
-            x.to(self._device, non_blocking=True), None if y is None else y.to(self._device, non_blocking=True), index
-        )
+        domain = None if self._domain is None else self._domain[index]
+        here = (None if part is None else part.to(self._device, non_blocking=True) for part in (y, domain))
+        return Batch(x.to(self._device, non_blocking=True), next(here), index, next(here))
 
     def blocks(self, order: Tensor, count: int) -> Iterator[Tensor]:
         """The rows that ``order`` names, in so many parts of nearly one size; ``next`` is not moved by it."""
@@ -45,6 +58,7 @@ class Stream:
         return {"random": self._random.get_state(), "order": self._order, "at": torch.tensor(self._at)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from what :meth:`state` gave."""
         self._random.set_state(state["random"])
         self._order, self._at = state["order"], int(state["at"])
 
@@ -72,3 +86,45 @@ class Stream:
             raise ValueError("the source's Dataset must give (row, label) pairs")
         x = default_collate([item[0] if paired else item for item in items])
         return x, default_collate([item[1] for item in items]) if self._labelled else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domains:
+    """The rows of both domains, as an objective may have its batches drawn from them.
+
+    Attributes
+    ----------
+    source, target : tuple of tensor, or Dataset
+        ``(x, y)`` or ``(x,)``; or a Dataset of (row, label) pairs or of rows.
+    size, seed : int
+        Most rows of a batch; of the order in which rows come.
+    device : torch.device
+    labelled : tuple of str
+        Which of the two give their labels with their rows: those that the method reads.
+    source_domains, target_domains : tensor of int, or None
+        The number of each row's domain.
+    side : Side, or None
+        Side information; pairs in the order of the source rows, then the target rows.
+    """
+
+    source: Any
+    target: Any
+    size: int
+    seed: int
+    device: torch.device
+    labelled: tuple[str, ...] = ()
+    source_domains: Tensor | None = None
+    target_domains: Tensor | None = None
+    side: Side | None = None
+
+    def stream(self, name: str, size: int | None = None, seed: int | None = None) -> Stream:
+        """A stream of the rows of the "source" or the "target", ``size`` of them at a time."""
+        data, domain = (self.source, self.source_domains) if name == "source" else (self.target, self.target_domains)
+        seed = self.seed + (0 if name == "source" else _APART) if seed is None else seed
+        return Stream(data, size or self.size, seed, self.device, name in self.labelled, domain)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What must be the same for a checkpoint to fit."""
+        rows = [len(data[0]) if isinstance(data, tuple) else len(data) for data in (self.source, self.target)]
+        return {"rows": rows, "batch": [min(self.size, n) for n in rows], "seed": self.seed}

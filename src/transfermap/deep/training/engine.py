@@ -7,7 +7,6 @@ gradients that one process would give on the whole batch.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,45 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from transfermap.deep.training.objective import Outputs
-
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
-
-
-def pick_device(wanted: str) -> torch.device:
-    """ "auto" is the first CUDA device (of this process, under torchrun), Apple's, or the CPU.
-
-    Raises
-    ------
-    ValueError
-        If there is no such device.
-    """
-    if wanted == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        wanted = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if name == "cuda" else name
-    try:
-        device = torch.device(wanted)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"no device {wanted!r} here ({str(error).splitlines()[0]})") from error
-    return device
-
-
-@contextmanager
-def processes() -> Iterator[tuple[int, int]]:
-    """Rank and number of this run's processes; joins the group that torchrun announces, and leaves it in order."""
-    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
-        yield 0, 1
-        return
-    mine = not dist.is_initialized()
-    if mine:
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    try:
-        yield dist.get_rank(), dist.get_world_size()
-    finally:
-        if mine:
-            dist.barrier()  # without it some runs abort at exit
-            dist.destroy_process_group()
+from transfermap.deep.training.batch import Outputs
 
 
 class _Gather(torch.autograd.Function):
@@ -93,8 +54,10 @@ class Engine:
         self.noting = True
         # a stream of the target's rows, for a method that looks at all of them at once
         self.target: Any = None
-        self._type = PRECISIONS[precision]
-        self._features: Any = torch.compile(modules["features"]) if compile else modules["features"]
+        self._type = torch.bfloat16 if precision == "bfloat16" else None
+        # a method without labels may have no such net
+        net = modules["features"] if "features" in modules else None  # noqa: SIM401 -- a ModuleDict has no get
+        self._features: Any = torch.compile(net) if compile and net is not None else net
 
     def __getitem__(self, name: str) -> Any:
         return self.modules[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import accumulate
@@ -15,40 +15,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from transfermap.deep.training.batches import Stream
-from transfermap.deep.training.checkpoint import read_state, write_state
+from transfermap._version import __version__
+from transfermap.deep.training.batch import Batch, BatchSource, Own, Stage, Terms, Turn
+from transfermap.deep.training.checkpoint import fill, read_state, slots, under, within, write_state
 from transfermap.deep.training.engine import Engine
-from transfermap.deep.training.objective import Objective, Stage, Terms, Turn
+from transfermap.deep.training.objective import Objective
+from transfermap.deep.training.optimizers import OPTIMIZERS, SCHEDULES
 
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    "constant": lambda p: 1.0,
-    "anneal": lambda p: (1 + 10 * p) ** -0.75,  # Ganin et al., JMLR 2016
-    "linear": lambda p: 1 - p,
-}
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adamw": lambda groups, lr, decay: torch.optim.AdamW(groups, lr, weight_decay=decay, fused=True),
-    "adam": lambda groups, lr, decay: torch.optim.Adam(groups, lr, weight_decay=decay, fused=True),
-    "adam-gan": lambda groups, lr, decay: torch.optim.Adam(
-        groups, lr, betas=(0.5, 0.999), weight_decay=decay, fused=True
-    ),
-    "sgd": lambda groups, lr, decay: _at_rest(
-        torch.optim.SGD(groups, lr, momentum=0.9, nesterov=True, weight_decay=decay, fused=True)
-    ),
-}
 POINTS = 200
-
-
-def _at_rest(sgd: torch.optim.SGD) -> torch.optim.SGD:
-    """With all momenta at 0: fused steps fail where some parameters have one and others have not moved yet."""
-    for group in sgd.param_groups:
-        for p in group["params"]:
-            sgd.state[p]["momentum_buffer"] = torch.zeros_like(p)
-    return sgd
+# the parts that an optimiser trains (None: all), and what it is (None: the run's)
+Key = tuple[tuple[str, ...] | None, Own | None]
+SHARED: Key = (None, None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How long and how fast: what a shell tells the loop."""
+    """How long and how fast: what an estimator tells the loop."""
 
     steps: int
     optimizer: str = "adamw"
@@ -64,16 +46,16 @@ class Plan:
 
 @dataclass
 class Loop:
-    """An objective, the modules it moves, and two streams of batches, or the target's alone.
+    """An objective, the modules that it trains, and what its batches are drawn from, by name.
 
     ``judge`` says how good the modules are, without target labels, larger better; where there is one, the best of the
-    states it has seen is kept, else the last. ``stages`` are the objective's, if none are given.
+    states it has seen is kept, else the last. ``stages`` are the objective's, if none are given. ``facts`` say of the
+    data what must be the same for a checkpoint to fit.
     """
 
     objective: Objective
     engine: Engine
-    source: Stream | None
-    target: Stream
+    sources: Mapping[str, BatchSource]
     plan: Plan
     judge: Callable[[], float] | None = None
     tick: Callable[[int, int], None] = lambda done, of: None
@@ -82,11 +64,14 @@ class Loop:
     history: list[dict[str, float]] = field(default_factory=list)
     best: tuple[float, int, dict[str, Tensor]] | None = None
     stages: tuple[Stage, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self) -> None:
         """Train to the end, from the checkpoint if there is one."""
         self.engine.modules.train()
-        self._optimizer = self._made()
+        self.stages = self.stages or self.objective.course()
+        turns = [turn for stage in self.stages for turn in stage.turns]
+        self.optimizers = {key: self._made(key) for key in dict.fromkeys(map(_key, turns))}
         if self.plan.checkpoint is not None and self.plan.checkpoint.exists():
             self._resume(self.plan.checkpoint)
         while self.step < self.plan.steps:
@@ -97,44 +82,50 @@ class Loop:
                 if self.judge is not None and self._judged():
                     break
                 if self.plan.checkpoint is not None and self.engine.rank == 0:
-                    write_state(self, self.plan.checkpoint)
+                    self._keep(self.plan.checkpoint)
         if self.best is not None:
             self.engine.modules.load_state_dict(self.best[2])
         self.engine.modules.eval()
 
-    def _made(self) -> torch.optim.Optimizer:
-        """One optimiser for all parts; a part that does not move in a turn has no gradient there, and stays."""
+    def _made(self, key: Key) -> torch.optim.Optimizer:
+        """An optimiser of all parts, or of some; what does not move in a turn has no gradient there, and stays."""
+        trains, own = key
         parts: dict[tuple[bool, float], list[Tensor]] = {}
         for name, p in self.engine.modules.named_parameters():
-            slow = name.startswith("features.")
-            parts.setdefault((slow, self.objective.lr_multiplier(name)), []).append(p)
+            if trains is None or name.partition(".")[0] in trains:
+                slow = name.startswith("features.")
+                parts.setdefault((slow, self.objective.lr_multiplier(name)), []).append(p)
+        rate = self.plan.lr if own is None or own.lr is None else own.lr
         groups = [
-            {"params": params, "part": lr_multiplier * (self.plan.backbone_lr if slow else 1.0)}
-            for (slow, lr_multiplier), params in parts.items()
+            {"params": params, "rate": rate * multiplier * (self.plan.backbone_lr if slow else 1.0)}
+            for (slow, multiplier), params in parts.items()
         ]
-        return OPTIMIZERS[self.plan.optimizer](groups, self.plan.lr, self.plan.weight_decay)
+        make = OPTIMIZERS[self.plan.optimizer if own is None else own.name]
+        return make(groups, rate, self.plan.weight_decay)
 
     def _one(self) -> None:
-        """One step: a batch of each domain, and the stage's turns on it."""
+        """One step: the stage's turns, on a batch of each source or on several."""
         began = time.perf_counter()
         progress = self.step / self.plan.steps
         stage = self._staged(progress)
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.plan.lr * group["part"] * SCHEDULES[self.plan.schedule](progress)
-        s = None if self.source is None else self.source.next()
-        t = self.target.next()
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = group["rate"] * SCHEDULES[self.plan.schedule](progress)
         self.engine.noting = self.step % max(1, self.plan.steps // POINTS) == 0
-        seen: Terms = {}
+        found: Terms = {}
+        batches: dict[str, Batch] = {}
         for turn in stage.turns:
             with _only(self.engine, turn):
                 for _ in range(turn.repeat):
-                    seen |= self._turn(turn, s, t, progress)
+                    if turn.fresh or not batches:
+                        batches = {name: source.next() for name, source in self.sources.items()}
+                    found |= self._turn(turn, batches, progress)
         if self.engine.noting:
-            values = {name: float(term) for name, term in (seen | self.engine.notes).items()}
+            values = {name: float(term) for name, term in (found | self.engine.notes).items()}
             self.history.append({"step": self.step, "seconds": time.perf_counter() - began} | values)
 
-    def _turn(self, turn: Turn, s: Any, t: Any, progress: float) -> Terms:
-        terms: Terms = getattr(self.objective, turn.loss)(self.engine, s, t, progress)
+    def _turn(self, turn: Turn, batches: Mapping[str, Batch], progress: float) -> Terms:
+        terms: Terms = getattr(self.objective, turn.loss)(self.engine, batches, progress)
         total = reduce(add, terms.values())
         if not math.isfinite(total.item()):
             values = ", ".join(f"{name} = {float(term.detach()):.3g}" for name, term in terms.items())
@@ -142,25 +133,24 @@ class Loop:
                 f"{type(self.objective).__name__}: the loss is not finite at step {self.step} of {self.plan.steps} "
                 f"({values}); a smaller lr or clip=1.0 may help"
             )
-        self._optimizer.zero_grad()
+        # of all modules: what another optimiser trains must not be left with this turn's gradients
+        self.engine.modules.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         self.engine.average_gradients()
         if self.plan.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.engine.modules.parameters(), self.plan.clip)
-        self._optimizer.step()
+        self.optimizers[_key(turn)].step()
         return {name: term.detach() for name, term in terms.items()}
 
     def _staged(self, progress: float) -> Stage:
         """The stage that the run is in; what it begins with is done once."""
-        # at weight 0 a method of many stages is source-only like any other
-        stages = self.stages or (self.objective.stages if self.objective.weight else Objective.stages)
-        ends = accumulate(stage.share for stage in stages)
-        at = min(sum(end <= progress + 1e-9 for end in ends), len(stages) - 1)
+        ends = accumulate(stage.share for stage in self.stages)
+        at = min(sum(end <= progress + 1e-9 for end in ends), len(self.stages) - 1)
         for entered in range(self.stage + 1, at + 1):
-            if stages[entered].begin:
-                getattr(self.objective, stages[entered].begin)(self.engine)
+            if self.stages[entered].begin:
+                getattr(self.objective, self.stages[entered].begin)(self.engine)
         self.stage = max(self.stage, at)
-        return stages[at]
+        return self.stages[at]
 
     def _judged(self) -> bool:
         """Keep the state if it is the best so far; whether nothing better has come for too long."""
@@ -173,17 +163,59 @@ class Loop:
             self.best = (score, self.step, kept)
         return self.plan.patience is not None and self.step - self.best[1] >= self.plan.patience * self.plan.every
 
-    def _resume(self, path: Path) -> None:
-        read_state(self, path)
+    def _keep(self, path: Path) -> None:
+        """Write a checkpoint."""
+        tensors = within("module", self.engine.modules.state_dict())
+        numbers = []
+        for at, optimizer in enumerate(self.optimizers.values()):
+            memory, plain = slots(optimizer)
+            tensors |= within(f"optimizer {at}", memory)
+            numbers.append(plain)
+        for name, source in self.sources.items():
+            tensors |= within(f"batches {name}", source.state())
+        tensors["random/cpu"] = torch.get_rng_state()
+        if self.engine.device.type == "cuda":
+            tensors["random/cuda"] = torch.cuda.get_rng_state(self.engine.device)
+        facts = {"step": self.step, "stage": self.stage, "history": self.history, "numbers": numbers}
+        if self.best is not None:
+            tensors |= within("best", self.best[2])
+            facts["best"] = self.best[:2]
+        write_state(path, tensors, self._signature(), facts)
 
-    @property
-    def optimizer(self) -> torch.optim.Optimizer:
-        """The optimiser of the run."""
-        return self._optimizer
+    def _resume(self, path: Path) -> None:
+        """Go on where the run of a checkpoint stood."""
+        tensors, facts = read_state(path, self._signature())
+        self.engine.modules.load_state_dict(under("module", tensors))
+        for at, (optimizer, plain) in enumerate(zip(self.optimizers.values(), facts["numbers"], strict=True)):
+            fill(optimizer, under(f"optimizer {at}", tensors), plain)
+        for name, source in self.sources.items():
+            source.restore(under(f"batches {name}", tensors))
+        self.step, self.stage, self.history = facts["step"], facts["stage"], facts["history"]
+        if "best" in facts:
+            self.best = (*facts["best"], under("best", tensors))
+        torch.set_rng_state(tensors["random/cpu"])
+        if "random/cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random/cuda"], self.engine.device)
+
+    def _signature(self) -> dict[str, Any]:
+        """What must be the same for a checkpoint to fit."""
+        return {
+            "version": __version__,
+            "objective": repr(self.objective),
+            "net": {k: list(v.shape) for k, v in self.engine.modules.state_dict().items()},
+            "sources": list(self.sources),
+            **self.facts,
+            "plan": {k: v for k, v in vars(self.plan).items() if k != "checkpoint"},
+        }
+
+
+def _key(turn: Turn) -> Key:
+    """Turns with the same key share an optimiser."""
+    return SHARED if turn.optimizer is None else (turn.trains, turn.optimizer)
 
 
 class _only:
-    """Within it only the parts that a turn moves ask for gradients."""
+    """Within it only the parts that a turn trains ask for gradients."""
 
     def __init__(self, engine: Engine, turn: Turn) -> None:
         trains = turn.trains

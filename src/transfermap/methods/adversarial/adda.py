@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 from transfermap.card import Card, method, param
 from transfermap.deep.lazy import F
+from transfermap.deep.learner import DeepLearner
 from transfermap.deep.nets.small import code_size, discriminator
-from transfermap.deep.training.objective import Batch, Objective, Stage, Terms, Turn, source_loss
+from transfermap.deep.training.batch import Batches, Stage, Terms, Turn
+from transfermap.deep.training.objective import source_loss
 from transfermap.methods.adversarial._shared import told_apart
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from transfermap.deep.training.engine import Engine
+    from transfermap.deep.training.objective import InputSpec
 
 
 @method(
@@ -48,7 +51,7 @@ if TYPE_CHECKING:
         toy="mean_shift_nuisance",
     )
 )
-class ADDA(Objective):
+class ADDA(DeepLearner):
     r"""Train features for the target that a discriminator takes for the source's, and keep the source's classifier.
 
     .. math:: \min_{f_s,g}\frac{1}{n_s}\sum_i \ell\bigl(g(f_s(x^s_i)), y^s_i\bigr),\qquad
@@ -92,28 +95,32 @@ class ADDA(Objective):
 
     width: int = param(default=500, low=1)
 
-    def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
+    def parts(self, spec: InputSpec) -> dict[str, nn.Module]:
         from transfermap.deep.nets.modules import Frozen
 
+        against = discriminator(code_size(spec.net), width=self.width)
         # room for the source's features, made here so that checkpoints hold it; it is filled in part_ways
-        return {"discriminator": discriminator(code_size(net), width=self.width), "frozen": Frozen(net["features"])}
+        return {"discriminator": against, "frozen": Frozen(spec.net["features"])}
 
     def part_ways(self, m: Engine) -> None:
         """Keep the source's features as they are now; the target's go on from there."""
         m["frozen"].body.load_state_dict(m["features"].state_dict())
 
-    def learn(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
+    def learn(self, m: Engine, batches: Batches, progress: float) -> Terms:
         """First stage: the source alone."""
+        s = batches["source"]
         return {"source": source_loss(m.forward(s.x).z, s.y)}
 
-    def tell(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
+    def tell(self, m: Engine, batches: Batches, progress: float) -> Terms:
         """Second stage: the discriminator on the source's features and the target's."""
+        s, t = batches["source"], batches["target"]
         # not detached: what a turn does not train gets no gradient
         ds, dt = self._logits(m, m.forward(s.x, features=m["frozen"]).f), self._logits(m, m.forward(t.x).f)
         return {"domain": told_apart(m, ds, dt)}
 
-    def fool(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
+    def fool(self, m: Engine, batches: Batches, progress: float) -> Terms:
         """Second stage: the target's features, so that the discriminator calls them source."""
+        t = batches["target"]
         # -log d, not log(1 - d) with its sign reversed: that one's gradient fades where the discriminator is sure
         return {"fool": self.weight * F.softplus(-self._logits(m, m.forward(t.x).f)).mean()}
 

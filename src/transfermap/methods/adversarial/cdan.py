@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 from transfermap.card import Card, method, param
 from transfermap.deep.lazy import torch
+from transfermap.deep.learner import DeepLearner
 from transfermap.deep.nets.small import code_size, discriminator
-from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, ramp, reverse
+from transfermap.deep.training.batch import Batch, Outputs, Terms
+from transfermap.deep.training.objective import ramp, reverse
 from transfermap.methods.adversarial._shared import sureness, told_apart
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from transfermap.deep.training.engine import Engine
+    from transfermap.deep.training.objective import InputSpec
 
 LARGEST = 4096  # products up to which all are taken: the paper's limit
 
@@ -51,7 +54,7 @@ LARGEST = 4096  # products up to which all are taken: the paper's limit
         toy="mean_shift_nuisance",
     )
 )
-class CDAN(Objective):
+class CDAN(DeepLearner):
     r"""Train features that a discriminator cannot tell apart even where it knows what the net makes of them.
 
     .. math:: \min_{f,g}\max_d\ \frac{1}{n_s}\sum_i \ell\bigl(g(f(x^s_i)), y^s_i\bigr)
@@ -97,15 +100,15 @@ class CDAN(Objective):
     width: int = param(default=256, low=1)
     rate: float = param(default=10.0, above=0)
 
-    def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
+    def parts(self, spec: InputSpec) -> dict[str, nn.Module]:
         from transfermap.deep.nets.modules import Memory
 
-        k = code_size(net)
-        if k * outputs <= LARGEST:
-            return {"discriminator": discriminator(k * outputs, width=self.width)}
+        k = code_size(spec.net)
+        if k * spec.outputs <= LARGEST:
+            return {"discriminator": discriminator(k * spec.outputs, width=self.width)}
         d = self.random_dim
         # of variance one and never trained, so that their inner products are right in the mean
-        maps = Memory(features=torch.randn(k, d), classes=torch.randn(outputs, d))
+        maps = Memory(features=torch.randn(k, d), classes=torch.randn(spec.outputs, d))
         return {"discriminator": discriminator(d, width=self.width), "maps": maps}
 
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from transfermap.card import Card, method, param
 from transfermap.deep.lazy import torch
+from transfermap.deep.learner import DeepLearner
 from transfermap.deep.nets.small import code_size, discriminator
-from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, ramp, reverse
+from transfermap.deep.training.batch import Batch, Outputs, Terms
+from transfermap.deep.training.objective import ramp, reverse
 from transfermap.methods.adversarial._shared import domain_loss, errors, told_apart
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from transfermap.deep.training.engine import Engine
+    from transfermap.deep.training.objective import InputSpec
 
     Halves = tuple[Tensor, ...]
 
@@ -52,7 +55,7 @@ if TYPE_CHECKING:
         toy="mean_shift_nuisance",
     )
 )
-class DAAN(Objective):
+class DAAN(DeepLearner):
     r"""Train features that neither a discriminator for all rows nor one a class tells apart, in measured proportions.
 
     .. math:: \min_{f,g}\max_{d,d_c}\ \frac{1}{n_s}\sum_i \ell\bigl(g(f(x^s_i)), y^s_i\bigr)
@@ -102,12 +105,12 @@ class DAAN(Objective):
     width: int = param(default=256, low=1)
     rate: float = param(default=10.0, above=0)
 
-    def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
+    def parts(self, spec: InputSpec) -> dict[str, nn.Module]:
         from transfermap.deep.nets.modules import Discriminators, Memory
 
-        first, *others = (discriminator(code_size(net), width=self.width) for _ in range(outputs + 1))
+        first, *others = (discriminator(code_size(spec.net), width=self.width) for _ in range(spec.outputs + 1))
         # one half: as long as nothing is known each discriminator guesses, and neither part counts more
-        known = Memory(errors=torch.full((outputs + 1,), 0.5), omega=torch.tensor(0.5))
+        known = Memory(errors=torch.full((spec.outputs + 1,), 0.5), omega=torch.tensor(0.5))
         return {"discriminator": first, "discriminators": Discriminators(others), "known": known}
 
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:

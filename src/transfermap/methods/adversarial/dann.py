@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 from transfermap.card import Card, method, param
 from transfermap.deep.lazy import torch
+from transfermap.deep.learner import DeepLearner
 from transfermap.deep.nets.small import code_size, discriminator
-from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, ramp, reverse
+from transfermap.deep.training.batch import Batch, Outputs, Terms
+from transfermap.deep.training.objective import ramp, reverse
 from transfermap.methods.adversarial._shared import told_apart
 
 if TYPE_CHECKING:
     from torch import nn
 
     from transfermap.deep.training.engine import Engine
+    from transfermap.deep.training.objective import InputSpec
 
 
 @method(
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
         toy="mean_shift_nuisance",
     )
 )
-class DANN(Objective):
+class DANN(DeepLearner):
     r"""Train features on which a net is right about the source and a discriminator cannot tell the domains apart.
 
     .. math:: \min_{f,g}\max_d\ \frac{1}{n_s}\sum_i \ell\bigl(g(f(x^s_i)), y^s_i\bigr)
@@ -85,8 +88,8 @@ class DANN(Objective):
     width: int = param(default=256, low=1)
     rate: float = param(default=10.0, above=0)
 
-    def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
-        return {"discriminator": discriminator(code_size(net), width=self.width)}
+    def parts(self, spec: InputSpec) -> dict[str, nn.Module]:
+        return {"discriminator": discriminator(code_size(spec.net), width=self.width)}
 
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         # reversed before the discriminator, which itself minimises its loss in full: lambda scales what reaches f alone

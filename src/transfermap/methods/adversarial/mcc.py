@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from transfermap.card import Card, method, param
-from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms
+from transfermap.deep.learner import DeepLearner
+from transfermap.deep.training.batch import Batch, Outputs, Terms
 from transfermap.methods.adversarial._shared import sureness
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
         toy="mean_shift_nuisance",
     )
 )
-class MCC(Objective):
+class MCC(DeepLearner):
     r"""Train a net that does not take one class for another on the target.
 
     .. math:: \min_{f,g}\ \frac{1}{n_s}\sum_i \ell\bigl(g(f(x^s_i)), y^s_i\bigr)

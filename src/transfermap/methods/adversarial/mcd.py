@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from transfermap.card import Card, method, param
-from transfermap.deep.training.objective import Batch, Objective, Outputs, Stage, Terms, Turn, source_loss
+from transfermap.deep.learner import DeepLearner
+from transfermap.deep.training.batch import Batch, Batches, Outputs, Stage, Terms, Turn
+from transfermap.deep.training.objective import source_loss
 from transfermap.methods.adversarial._shared import second_head
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from transfermap.deep.training.engine import Engine
+    from transfermap.deep.training.objective import InputSpec
 
 
 @method(
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
         toy="contrary_witness",
     )
 )
-class MCD(Objective):
+class MCD(DeepLearner):
     r"""Move the features of target rows to where two heads that know the source cannot differ.
 
     .. math:: \min_{f,g,h} L_g + L_h,\qquad \min_{g,h} L_g + L_h - w D,\qquad \min_f w D,\qquad
@@ -85,21 +88,24 @@ class MCD(Objective):
         learn, part = Turn("learn"), Turn("part", trains=("head", "second"))
         return (Stage(1.0, (learn, part, Turn("meet", trains=("features",), repeat=self.repeat))),)
 
-    def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
-        return {"second": second_head(net)}
+    def parts(self, spec: InputSpec) -> dict[str, nn.Module]:
+        return {"second": second_head(spec.net)}
 
-    def learn(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
+    def learn(self, m: Engine, batches: Batches, progress: float) -> Terms:
         """First turn: both heads on the source."""
+        s = batches["source"]
         return self._right(m, m.forward(s.x), s)
 
-    def part(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
+    def part(self, m: Engine, batches: Batches, progress: float) -> Terms:
         """Second: the heads apart on the target, and still right about the source."""
+        s, t = batches["source"], batches["target"]
         # one domain at a time, as in the other turns: batch normalisation must not see them mixed in this one only
         a, b = m.forward(s.x), m.forward(t.x)
         return self._right(m, a, s) | {"part": -self.weight * self._apart(m, b)}
 
-    def meet(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
+    def meet(self, m: Engine, batches: Batches, progress: float) -> Terms:
         """Third: the features to where the heads agree."""
+        t = batches["target"]
         return {"meet": self.weight * self._apart(m, m.forward(t.x))}
 
     def _right(self, m: Engine, a: Outputs, s: Batch) -> Terms:

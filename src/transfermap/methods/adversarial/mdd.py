@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from transfermap.card import Card, method, param
 from transfermap.deep.lazy import F
-from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, ramp, reverse
+from transfermap.deep.learner import DeepLearner
+from transfermap.deep.training.batch import Batch, Outputs, Terms
+from transfermap.deep.training.objective import ramp, reverse
 from transfermap.methods.adversarial._shared import second_head
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from transfermap.deep.training.engine import Engine
+    from transfermap.deep.training.objective import InputSpec
 
 
 @method(
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
         toy="contrary_witness",
     )
 )
-class MDD(Objective):
+class MDD(DeepLearner):
     r"""Train features on which no second head can agree with the first on the source and contradict it on the target.
 
     .. math:: \min_{f,g}\max_h\ \frac{1}{n_s}\sum_i \ell\bigl(g(f(x^s_i)), y^s_i\bigr)
@@ -85,8 +88,8 @@ class MDD(Objective):
     margin: float = param(default=4.0, above=0)
     rate: float = param(default=10.0, above=0)
 
-    def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
-        return {"second": second_head(net)}
+    def parts(self, spec: InputSpec) -> dict[str, nn.Module]:
+        return {"second": second_head(spec.net)}
 
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         size = self.weight * ramp(progress, self.rate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from transfermap.card import Card, method, param
-from transfermap.deep.training.objective import Objective
+from transfermap.deep.learner import DeepLearner
 
 
 @method(
@@ -24,7 +24,7 @@ from transfermap.deep.training.objective import Objective
         by_default=True,
     )
 )
-class ERM(Objective):
+class ERM(DeepLearner):
     r"""Train a net on the source: what one does without transfer learning.
 
     .. math:: \min_\theta \frac{1}{n_s} \sum_i \ell\bigl(g(f(x^s_i)), y^s_i\bigr)

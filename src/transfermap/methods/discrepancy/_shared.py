@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from transfermap.deep.training.objective import Outputs
+    from transfermap.deep.training.batch import Outputs
 
 Layers = str | tuple[str, ...]
 # what every Outputs has of itself: the last features, and the logits

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from transfermap.card import Card, method, param
+from transfermap.deep.learner import DeepLearner
 from transfermap.deep.losses.discrepancy import gram, mmd2
-from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms
+from transfermap.deep.training.batch import Batch, Outputs, Terms
 from transfermap.methods.discrepancy._shared import Layers, inner, names, pairs
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
         toy="mean_shift_nuisance",
     )
 )
-class DAN(Objective):
+class DAN(DeepLearner):
     r"""Train a net on the source under a penalty on how far the domains' layers lie apart, by several kernels at once.
 
     .. math:: \min_{f,g} \frac{1}{n_s}\sum_i \ell\bigl(g(f(x^s_i)), y^s_i\bigr)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from transfermap.card import Card, method, param
 from transfermap.deep.lazy import torch
+from transfermap.deep.learner import DeepLearner
 from transfermap.deep.losses.discrepancy import mean_gap2
-from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms
+from transfermap.deep.training.batch import Batch, Outputs, Terms
 from transfermap.methods.discrepancy._shared import Layers, inner, pairs
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
         toy="mean_shift_nuisance",
     )
 )
-class DDC(Objective):
+class DDC(DeepLearner):
     r"""Train a net on the source under a penalty on how far the domains' mean features lie apart.
 
     .. math:: \min_{f,g} \frac{1}{n_s}\sum_i \ell\bigl(g(f(x^s_i)), y^s_i\bigr)

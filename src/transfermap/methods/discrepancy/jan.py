@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from transfermap.card import Card, method, param
+from transfermap.deep.learner import DeepLearner
 from transfermap.deep.losses.discrepancy import joint_mmd2
-from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, ramp
+from transfermap.deep.training.batch import Batch, Outputs, Terms
+from transfermap.deep.training.objective import ramp
 from transfermap.methods.discrepancy._shared import Layers, inner, pairs
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
         toy="mean_shift_nuisance",
     )
 )
-class JAN(Objective):
+class JAN(DeepLearner):
     r"""Train a net on the source under a penalty on how features *and* predictions, together, differ from the target's.
 
     .. math:: \min_{f,g} \frac{1}{n_s}\sum_i \ell\bigl(g(f(x^s_i)), y^s_i\bigr) + w\,\lambda_p\,\mathrm{MMD}_k^2,\quad

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from transfermap.card import Card, method, param
+from transfermap.deep.learner import DeepLearner
 from transfermap.deep.losses.discrepancy import joint_mmd2
 from transfermap.deep.nets.small import code_size
-from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, ramp, reverse
+from transfermap.deep.training.batch import Batch, Outputs, Terms
+from transfermap.deep.training.objective import ramp, reverse
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from transfermap.deep.training.engine import Engine
+    from transfermap.deep.training.objective import InputSpec
 
 
 @method(
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
         toy="mean_shift_nuisance",
     )
 )
-class JANA(Objective):
+class JANA(DeepLearner):
     r"""Train a net on the source against the joint discrepancy of JAN as linear maps that seek it out see it.
 
     .. math:: \min_{f,g}\max_\theta\ \frac{1}{n_s}\sum_i \ell\bigl(g(f(x^s_i)), y^s_i\bigr)
@@ -90,11 +93,11 @@ class JANA(Objective):
     estimate: str = param(default="unbiased", choices=("unbiased", "biased"))
     rate: float = param(default=10.0, above=0)
 
-    def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
+    def parts(self, spec: InputSpec) -> dict[str, nn.Module]:
         from transfermap.deep.nets.modules import same
 
         # the identity: there it is JAN, so the start is no worse than that
-        return {"code map": same(code_size(net)), "class map": same(outputs)}
+        return {"code map": same(code_size(spec.net)), "class map": same(spec.outputs)}
 
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         down = self.weight * ramp(progress, self.rate)

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from transfermap.card import Card, method, param
 from transfermap.deep.lazy import nn, torch
+from transfermap.deep.learner import DeepLearner
 from transfermap.deep.nets.small import code_size
-from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, reverse
+from transfermap.deep.training.batch import Batch, Outputs, Terms
+from transfermap.deep.training.objective import reverse
 from transfermap.split import Array, known_columns
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from transfermap.deep.training.engine import Engine
+    from transfermap.deep.training.objective import InputSpec
 
 
 @method(
@@ -50,7 +53,7 @@ if TYPE_CHECKING:
         toy="class_shift",
     )
 )
-class OSBP(Objective):
+class OSBP(DeepLearner):
     r"""Let the features decide, for each target row, whether it is of a known class or of none.
 
     .. math:: \min_{g}\ L_s + w A,\quad \min_{f}\ L_s - w A,\qquad
@@ -100,8 +103,8 @@ class OSBP(Objective):
     domain_weight: float = param(default=1.0, low=0)
     threshold: float = param(default=0.5, low=0.01, high=0.99)
 
-    def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
-        return {"unknown": nn.Linear(code_size(net), 1)}
+    def parts(self, spec: InputSpec) -> dict[str, nn.Module]:
+        return {"unknown": nn.Linear(code_size(spec.net), 1)}
 
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         # before both outputs: they lower A, the features raise it
@@ -121,14 +124,9 @@ class OSBP(Objective):
         ``fitted`` is the DeepClassifier around this objective, if it was not fitted by itself. At weight 0 nothing has
         been learnt about it.
         """
-        from transfermap.deep.training.settings import outputs_of
-
-        model = self if fitted is None else fitted
-        shell = self.shell_ if fitted is None else fitted
+        model, trained = (self, self.estimator_) if fitted is None else (fitted, fitted)
         X = known_columns(model, X)
-        net = shell.modules_
-        extra = nn.ModuleDict({"features": net["features"], "head": net["unknown"]})
-        z, u = shell._scores(X), outputs_of(extra, shell._scaled(X))
+        z, u = (trained.outputs(X, "features", head) for head in ("head", "unknown"))
         p: Array = log_unknown(torch.from_numpy(z), torch.from_numpy(u))[0].exp().numpy()
         return p
 

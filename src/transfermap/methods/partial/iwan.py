@@ -8,18 +8,10 @@ import numpy as np
 
 from transfermap.card import Card, method, param
 from transfermap.deep.lazy import nn, torch
+from transfermap.deep.learner import DeepLearner
 from transfermap.deep.nets.small import code_size, discriminator
-from transfermap.deep.training.objective import (
-    Batch,
-    Objective,
-    Stage,
-    Terms,
-    Turn,
-    entropy,
-    ramp,
-    reverse,
-    source_loss,
-)
+from transfermap.deep.training.batch import Batches, Stage, Terms, Turn
+from transfermap.deep.training.objective import entropy, ramp, reverse, source_loss
 from transfermap.methods.adversarial._shared import told_apart
 from transfermap.methods.partial._shared import blend, likeness, row_memory, row_weights
 from transfermap.split import Array, known_columns
@@ -28,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from transfermap.deep.training.engine import Engine
+    from transfermap.deep.training.objective import InputSpec
 
 LEARN, WEIGH = 0.5, 0.1  # shares of the run; a weigher that knows nothing yet would weigh all rows alike
 
@@ -66,7 +59,7 @@ LEARN, WEIGH = 0.5, 0.1  # shares of the run; a weigher that knows nothing yet w
         toy="partial_labels",
     )
 )
-class IWAN(Objective):
+class IWAN(DeepLearner):
     r"""Align the target with those source rows that a discriminator cannot tell from target rows.
 
     .. math:: v(x) = \frac{1 - d(f_s(x))}{\frac{1}{n_s}\sum_i (1 - d(f_s(x^s_i)))},\qquad
@@ -133,28 +126,32 @@ class IWAN(Objective):
     width: int = param(default=256, low=1)
     rate: float = param(default=10.0, above=0)
 
-    def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
+    def parts(self, spec: InputSpec) -> dict[str, nn.Module]:
         from transfermap.deep.nets.modules import Frozen
 
-        weigher, opponent = (discriminator(code_size(net), width=self.width) for _ in range(2))
-        return {"still": Frozen(net["features"]), "weigher": weigher, "discriminator": opponent, "rows": row_memory()}
+        weigher, opponent = (discriminator(code_size(spec.net), width=self.width) for _ in range(2))
+        still = Frozen(spec.net["features"])
+        return {"still": still, "weigher": weigher, "discriminator": opponent, "rows": row_memory()}
 
     def part_ways(self, m: Engine) -> None:
         """Keep the source's features as they are now; the target's go on from there."""
         m["still"].body.load_state_dict(m["features"].state_dict())
 
-    def learn(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
+    def learn(self, m: Engine, batches: Batches, progress: float) -> Terms:
         """The first stage: the source alone."""
+        s = batches["source"]
         return {"source": source_loss(m.forward(s.x).z, s.y)}
 
-    def weigh(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
+    def weigh(self, m: Engine, batches: Batches, progress: float) -> Terms:
         """The second: the discriminator that weighs, while the features stand still."""
+        s, t = batches["source"], batches["target"]
         with torch.no_grad():
             fs, ft = _still(m, s.x), m.forward(t.x).f
         return {"weigher": self._weighed(m, fs, ft)[0]}
 
-    def adapt(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
+    def adapt(self, m: Engine, batches: Batches, progress: float) -> Terms:
         """The third: both discriminators, and the target's features against the second."""
+        s, t = batches["source"], batches["target"]
         fs, b = _still(m, s.x), m.forward(t.x)
         # the features work against the second discriminator only: the first is to keep telling
         weigher, v = self._weighed(m, fs, b.f.detach())
@@ -179,13 +176,9 @@ class IWAN(Objective):
 
         ``fitted`` is the DeepClassifier around this objective, if it was not fitted by itself.
         """
-        from transfermap.deep.training.settings import outputs_of
-
-        model = self if fitted is None else fitted
-        shell = self.shell_ if fitted is None else fitted
-        X = shell._scaled(known_columns(model, X))
-        parts = nn.ModuleDict({"features": shell.modules_["still"], "head": shell.modules_["weigher"]})
-        v = likeness(torch.from_numpy(outputs_of(parts, X))).numpy()[:, 0]
+        model, trained = (self, self.estimator_) if fitted is None else (fitted, fitted)
+        d = trained.outputs(known_columns(model, X), "still", "weigher")
+        v = likeness(torch.from_numpy(d)).numpy()[:, 0]
         weights: Array = 1 + self.rowwise * (v / v.mean() - 1) if self.weight else np.ones(len(v))
         return weights
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from transfermap.card import Card, method, param
 from transfermap.deep.lazy import torch
+from transfermap.deep.learner import DeepLearner
 from transfermap.deep.nets.small import code_size, discriminator
-from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, ramp, reverse, source_loss
+from transfermap.deep.training.batch import Batch, Outputs, Terms
+from transfermap.deep.training.objective import ramp, reverse, source_loss
 from transfermap.methods.adversarial._shared import told_apart
 from transfermap.methods.partial._shared import blend, class_memory, target_shares
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from transfermap.deep.training.engine import Engine
+    from transfermap.deep.training.objective import InputSpec
 
 
 @method(
@@ -52,7 +55,7 @@ if TYPE_CHECKING:
         toy="partial_labels",
     )
 )
-class PADA(Objective):
+class PADA(DeepLearner):
     r"""Align the target with those source classes that it seems to have, and learn those best.
 
     .. math:: \min_{f,g}\max_d\ \frac{1}{n_s}\sum_i \gamma_{y_i}\,\ell\bigl(g(f(x^s_i)), y^s_i\bigr)
@@ -95,7 +98,7 @@ class PADA(Objective):
     >>> model = PADA().fit(X, y, sample_domain=np.repeat([1, -1], 150))
     >>> model.score(X[150:], y[150:]) > 0.9
     True
-    >>> model.shell_.modules_["classes"].share.numpy().round(1).tolist()
+    >>> model.estimator_.modules_["classes"].share.numpy().round(1).tolist()
     [0.5, 0.5, 0.0]
 
     References
@@ -111,8 +114,9 @@ class PADA(Objective):
     width: int = param(default=256, low=1)
     rate: float = param(default=10.0, above=0)
 
-    def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
-        return {"discriminator": discriminator(code_size(net), width=self.width), "classes": class_memory(outputs)}
+    def parts(self, spec: InputSpec) -> dict[str, nn.Module]:
+        against = discriminator(code_size(spec.net), width=self.width)
+        return {"discriminator": against, "classes": class_memory(spec.outputs)}
 
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         share = target_shares(m, b.z, self.temperature, self.memory)

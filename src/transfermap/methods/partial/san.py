@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 from transfermap.card import Card, method, param
 from transfermap.deep.lazy import F, torch
+from transfermap.deep.learner import DeepLearner
 from transfermap.deep.nets.small import code_size, discriminator
-from transfermap.deep.training.objective import Batch, Objective, Outputs, Terms, entropy, ramp, reverse
+from transfermap.deep.training.batch import Batch, Outputs, Terms
+from transfermap.deep.training.objective import entropy, ramp, reverse
 from transfermap.methods.partial._shared import blend, class_memory, target_shares
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from transfermap.deep.training.engine import Engine
+    from transfermap.deep.training.objective import InputSpec
 
 
 @method(
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
         toy="partial_labels",
     )
 )
-class SAN(Objective):
+class SAN(DeepLearner):
     r"""Align class by class, by discriminators that count as much as the target has of their classes.
 
     .. math:: \min_{f,g}\max_{d}\ \frac{1}{n_s}\sum_i \ell\bigl(g(f(x^s_i)), y^s_i\bigr)
@@ -110,8 +113,9 @@ class SAN(Objective):
     width: int = param(default=256, low=1)
     rate: float = param(default=10.0, above=0)
 
-    def parts(self, net: nn.ModuleDict, outputs: int) -> dict[str, nn.Module]:
-        return {"discriminator": discriminator(code_size(net), outputs, self.width), "classes": class_memory(outputs)}
+    def parts(self, spec: InputSpec) -> dict[str, nn.Module]:
+        against = discriminator(code_size(spec.net), spec.outputs, self.width)
+        return {"discriminator": against, "classes": class_memory(spec.outputs)}
 
     def terms(self, m: Engine, a: Outputs, b: Outputs, s: Batch, t: Batch, progress: float) -> Terms:
         alike = 1 / a.z.shape[1]

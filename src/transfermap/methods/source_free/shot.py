@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from transfermap.card import Card, method, param
 from transfermap.deep.lazy import F, torch
 from transfermap.deep.source_free import SourceFree, swept, tune
-from transfermap.deep.training.objective import Batch, Stage, Terms, Turn, entropy
+from transfermap.deep.training.batch import Batches, Stage, Terms, Turn
+from transfermap.deep.training.objective import entropy
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,11 +96,12 @@ class SHOT(SourceFree):
     rate: float = param(default=0.01, above=0)
     batch: int = param(default=64, low=2)
 
-    def loss(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
+    def loss(self, m: Engine, batches: Batches, progress: float) -> Terms:
         """The source's, with smoothed labels."""
+        s = batches["source"]
         # at weight 0 it is source-only to the bit, so not even smoothing may differ
         if not self.weight:
-            return super().loss(m, s, t, progress)
+            return super().loss(m, batches, progress)
         assert s.y is not None
         return {"source": F.cross_entropy(m.forward(s.x).z, s.y, label_smoothing=self.smoothing)}
 
@@ -121,8 +123,9 @@ class SHOT(SourceFree):
         # the sweep has put the net into evaluation
         m.modules.train()
 
-    def inform(self, m: Engine, s: Batch | None, t: Batch, progress: float) -> Terms:
+    def inform(self, m: Engine, batches: Batches, progress: float) -> Terms:
         """Sure of each row, all classes alike, and the rows' names."""
+        t = batches["target"]
         b = m.forward(t.x)
         sure, varied = information(b.p)
         named = F.cross_entropy(b.z, m["names"].of[t.rows.to(m.device)])

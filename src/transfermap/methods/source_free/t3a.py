@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from transfermap.card import Card, method, param
 from transfermap.deep.lazy import F, nn, torch
 from transfermap.deep.source_free import SourceFree, swept
-from transfermap.deep.training.objective import Outputs, entropy
+from transfermap.deep.training.batch import Outputs
+from transfermap.deep.training.objective import entropy
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from transfermap.card import Card, method, param
 from transfermap.deep.source_free import SourceFree, norms, only_moving, take_statistics, tune
-from transfermap.deep.training.objective import Batch, Stage, Terms, Turn, entropy
+from transfermap.deep.training.batch import Batches, Stage, Terms, Turn
+from transfermap.deep.training.objective import entropy
 
 if TYPE_CHECKING:
     from transfermap.deep.training.batches import Stream
@@ -103,8 +104,9 @@ class TENT(SourceFree):
         take_statistics(m, rows)
         return noted
 
-    def surer(self, m: Engine, s: Batch | None, t: Batch, progress: float) -> Terms:
+    def surer(self, m: Engine, batches: Batches, progress: float) -> Terms:
         """The entropy of a batch that is normalised by its own statistics; nothing is dropped out."""
+        t = batches["target"]
         # no dropout: its noise would be taken for the net's own doubt
         m.modules.eval()
         for layer in norms(m.modules):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from transfermap.card import param
-from transfermap.deep import estimators as shells
-from transfermap.deep.lazy import torch
-from transfermap.deep.training.objective import Batch, Objective, Terms, source_loss
+from transfermap.deep.learner import DeepLearner
+from transfermap.deep.trained import holds_paths, order_of, tensor
+from transfermap.deep.training import settings
+from transfermap.deep.training.batch import Batches, Terms
+from transfermap.deep.training.objective import source_loss
 from transfermap.split import Array, Reads, Split
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class TwoStage(Objective):
+class TwoStage(DeepLearner):
     """Train on the source; then go on with the labelled target rows as :meth:`recipe` says, unless ``weight`` is 0."""
 
     reads = Reads("both")
@@ -33,14 +35,15 @@ class TwoStage(Objective):
         """The net after fine-tuning."""
         raise NotImplementedError
 
-    def loss(self, m: Engine, s: Batch, t: Batch, progress: float) -> Terms:
+    def loss(self, m: Engine, batches: Batches, progress: float) -> Terms:
+        s = batches["source"]
         return {"source": source_loss(m.forward(s.x).z, s.y)}
 
     def _fit(self, rows: Split) -> None:
         super()._fit(rows)
         if self.weight:
             # into the net at hand: saving, prediction and devices know that one
-            self.shell_.modules_.load_state_dict(self.recipe(self._job(rows)).state_dict())
+            self.estimator_.modules_.load_state_dict(self.recipe(self._job(rows)).state_dict())
 
     def _job(self, rows: Split) -> Job:
         from transfermap.deep.nets.freezing import Surgery, staged
@@ -49,18 +52,19 @@ class TwoStage(Objective):
         from transfermap.finetuning.training import Job
 
         assert rows.known is not None and rows.yt is not None
+        trained = self.estimator_
         X, y = rows.Xt[rows.known], self._codes(rows.yt)
         # batches are drawn by place: places by what rows hold make the result independent of their order
-        order = np.lexsort((y, shells.order_of(X)))
-        x, net = self.shell_._rows(X[order]), self.shell_.modules_
+        order = np.lexsort((y, order_of(X)))
+        x, net = trained._as_data(X[order]), trained.modules_
         return Job(
             net=staged(net),
-            rows=Rows(x) if isinstance(x, torch.Tensor) else Rows(x[:, 0].tolist(), net["features"].read),
-            y=_tensor(y[order]),
-            plan=Plan(steps=max(1, round(self._share() * (self.shell_.steps or shells.STEPS))), lr=self.lr),
+            rows=Rows(x[:, 0].tolist(), net["features"].read) if holds_paths(X) else Rows(x),
+            y=tensor(y[order]),
+            plan=Plan(steps=max(1, round(self._share() * (trained.steps or settings.STEPS))), lr=self.lr),
             surgery=Surgery(freeze=self.frozen),
-            batch=self.shell_.batch_size,
-            random_state=self.shell_.random_state,
+            batch=trained.batch_size,
+            random_state=trained.random_state,
         )
 
     def _share(self) -> float:
@@ -71,7 +75,7 @@ class TwoStage(Objective):
         """Labels as the net that was trained on the source has them."""
         if not hasattr(self, "classes_"):
             # in the unit that the source's net predicts in
-            return ((yt.astype(np.float64) - self.shell_._centre) / self.shell_._unit).astype(np.float32)
+            return ((yt.astype(np.float64) - self.estimator_._centre) / self.estimator_._unit).astype(np.float32)
         strange = np.setdiff1d(yt, self.classes_)
         if len(strange):
             raise ValueError(
@@ -79,7 +83,3 @@ class TwoStage(Objective):
                 f"classes only: {', '.join(map(str, self.classes_[:6]))}"
             )
         return np.searchsorted(self.classes_, yt).astype(np.int64)
-
-
-def _tensor(a: Array) -> Any:
-    return torch.from_numpy(np.ascontiguousarray(a))
