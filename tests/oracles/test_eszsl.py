@@ -48,6 +48,25 @@ def test_attributes_that_name_the_classes_make_it_ridge_regression_one_against_t
     np.testing.assert_allclose(m.decision_function(X), ridge.predict(X) - Y.mean(0), atol=1e-8)
 
 
+def test_the_ridge_is_the_one_that_tells_held_out_classes_apart_best():
+    toy = make_toy("unseen_classes", 120, 3)
+    X = toy.Xs + np.random.default_rng(0).normal(size=toy.Xs.shape) * 2
+    known, old = toy.attributes, sorted(set(toy.ys))
+    right = []
+    for reg in (100.0, 10.0, 1.0, 0.1, 0.01):
+        folds = []
+        for fold in (old[::3], old[1::3], old[2::3]):
+            rest = Side(attributes={c: known[c] for c in old})
+            out = np.isin(toy.ys, fold)
+            Z = X - X.mean(0)
+            m = fitted(Split.of(Z[~out], toy.ys[~out], Z[out])._replace(side=rest), reg=reg, center=False)
+            folds.append(m.score(Z[out], toy.ys[out]))
+        right.append(np.mean(folds))
+    m = fitted(Split.of(X, toy.ys, toy.Xt)._replace(side=Side(attributes=known)))
+    assert m.reg_ == (100.0, 10.0, 1.0, 0.1, 0.01)[int(np.argmax(right))]
+    assert fitted().reg_ == 1.0  # four classes are too few to hold some out
+
+
 def test_wide_rows_go_through_the_other_gram_matrix():
     wide = rng.normal(size=(60, 200))
     m = fitted(rows._replace(Xs=wide, Xt=wide[:5], target_domains=np.full(5, -1)), reg=0.5)
