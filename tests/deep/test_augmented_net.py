@@ -224,6 +224,24 @@ def test_from_folders_to_predictions_with_a_net_of_its_own(tmp_path, eyes, monke
     assert line["value"] == pytest.approx(right)
 
 
+def test_a_net_on_images_is_adapted_to_a_folder_without_the_sources(tmp_path, eyes, monkeypatch):
+    monkeypatch.setattr(settings, "STEPS", 4)
+    source, target = folders(tmp_path, each=8)
+    before, after = tmp_path / "with", tmp_path / "without"
+    for command in (
+        ["adapt", source, target, "--method", "erm", "--net", NAME, "--budget", "2s", "-o", before],
+        ["adapt", "--model", before, target, "--method", "batchnorm", "-o", after],
+        ["predict", after, target, "-o", tmp_path / "again.csv"],
+    ):
+        done = CliRunner().invoke(app, list(map(str, command)))
+        assert done.exit_code == 0, done.output
+    base, adapted, again = (
+        pd.read_csv(path)["p(down)"]
+        for path in (before / "predictions.csv", after / "predictions.csv", tmp_path / "again.csv")
+    )
+    assert np.allclose(adapted, again, atol=1e-5) and not np.allclose(adapted, base, atol=1e-3)
+
+
 def test_rows_without_their_images_are_refused_in_a_sentence(tmp_path, eyes, monkeypatch):
     monkeypatch.setattr(settings, "STEPS", 4)
     source, target = folders(tmp_path, each=8)
