@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 JOBS ?= 2
 
-.PHONY: demo test lint generate wheel-demo clean
+.PHONY: setup demo test lint generate wheel-demo clean
+
+setup: $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/transfermap demo -o demo
