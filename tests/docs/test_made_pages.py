@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -50,3 +51,14 @@ def test_every_command_and_its_options_stand_on_the_page():
     text = pages.cli_page.page()
     assert "### `transfermap adapt`" in text and "### `transfermap bench run`" in text
     assert all(option in text for option in ("`--budget`", "`--target-labels`", "`--learn`, `--no-learn`"))
+
+
+def test_the_shapes_are_where_the_architecture_says():
+    rows = re.findall(
+        r"^\| (`[^|]+) \| [^|]+ \| (`[^|]+) \|$", (ROOT / "docs" / "architecture.md").read_text("utf8"), re.M
+    )
+    assert len(rows) > 15
+    for names, places in rows:
+        files = [ROOT / "src" / "transfermap" / place for place in re.findall(r"`([^`]+)`", places)]
+        text = "".join(f.read_text("utf8") for file in files for f in (file.rglob("*.py") if file.is_dir() else [file]))
+        assert all(re.search(rf"^(class|def) {name}\b", text, re.M) for name in re.findall(r"`(\w+)`", names)), names

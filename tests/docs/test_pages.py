@@ -62,6 +62,15 @@ def test_every_block_has_a_language():
     assert {b.language for section in SECTIONS for b in section.blocks} <= {"python", "sh", "bash", "text"}
 
 
+@pytest.mark.parametrize("page", [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"], ids=lambda p: p.name)
+def test_files_that_are_mentioned_exist(page):
+    package = ROOT / "src" / "transfermap"
+    named = [code for code in inline_code(page) if re.fullmatch(r"[\w.]+(/[\w.]*)+", code)]
+    assert len(named) > 10
+    for path in named:
+        assert any((at / path).exists() for at in (ROOT, package, package / "methods")), path
+
+
 def run(words):
     """Run a command of ours; of another's see that what it names is there."""
     if words[0] != "transfermap":
