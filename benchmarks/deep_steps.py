@@ -41,6 +41,7 @@ from transfermap.deep.training.batch import Batch
 from transfermap.deep.training.batches import Stream
 from transfermap.deep.training.engine import Engine
 from transfermap.deep.training.loop import Loop, Plan
+from transfermap.deep.training.objective import InputSpec
 
 WIDTH, CLASSES = 500, 10
 COLUMNS = {"lenet": 784, "resnet": 784, "mlp": 50}
@@ -61,13 +62,14 @@ def ours(key: str, net: nn.ModuleDict, size: int) -> tuple[nn.Module, Loss]:
     """An objective of ours, with its parts beside the net."""
     offered = find(key).__dataclass_fields__
     objective = find(key)(**{k: v for k, v in OURS[key].items() if k in offered})
-    net.update(objective.parts(net, CLASSES))
+    net.update(objective.parts(InputSpec(shape=(), outputs=CLASSES, net=net)))
     engine = Engine(net, torch.device("cpu"))
     rows, steps = torch.arange(size), itertools.count()
 
     def loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         engine.noting = next(steps) % 10 == 0
-        found = objective.loss(engine, Batch(x[:size], y, rows), Batch(x[size:], None, rows), 0.5)
+        batches = {"source": Batch(x[:size], y, rows), "target": Batch(x[size:], None, rows)}
+        found = objective.loss(engine, batches, 0.5)
         return reduce(add, found.values())
 
     return net, loss
@@ -243,9 +245,10 @@ def our_whole_step(size: int) -> cProfile.Profile:
     """The fifth step of the loop of a long DANN run, which is not recorded: batches, losses, optimiser, all."""
     x, y = torch.randn(10 * size, COLUMNS["mlp"]), torch.randint(0, CLASSES, (10 * size,))
     objective, net = find("dann")(width=WIDTH), build("mlp", COLUMNS["mlp"], CLASSES)
-    net.update(objective.parts(net, CLASSES))
+    net.update(objective.parts(InputSpec(shape=(COLUMNS["mlp"],), outputs=CLASSES, net=net)))
     cpu, profile = torch.device("cpu"), cProfile.Profile()
-    streams = [Stream((x, y), size, 0, cpu, labelled=True), Stream((x,), size, 1, cpu, labelled=False)]
+    sources = {"source": Stream((x, y), size, 0, cpu, labelled=True)}
+    sources["target"] = Stream((x,), size, 1, cpu, labelled=False)
 
     def tick(done: int, of: int) -> None:
         if done == 4:
@@ -255,7 +258,7 @@ def our_whole_step(size: int) -> cProfile.Profile:
             raise Enough
 
     with contextlib.suppress(Enough):
-        Loop(objective, Engine(net, cpu), *streams, Plan(steps=10**6, optimizer="sgd", every=1), tick=tick).run()
+        Loop(objective, Engine(net, cpu), sources, Plan(steps=10**6, optimizer="sgd", every=1), tick=tick).run()
     return profile
 
 

@@ -24,7 +24,7 @@ from transfermap.data.images.image_files import find_images
 from transfermap.deep.pretrained.backbones import backbone
 from transfermap.deep.pretrained.feature_cache import BATCH, features
 from transfermap.deep.pretrained.provider import Backbone
-from transfermap.deep.training.engine import pick_device
+from transfermap.deep.training.device import pick_device
 
 
 def bare(net: Backbone, x: torch.Tensor, device: str) -> float:

@@ -83,7 +83,7 @@ def trained(X: np.ndarray, y: np.ndarray, seed: int, steps: int) -> DeepClassifi
     """The source's net."""
     torch.manual_seed(seed)
     model = DeepClassifier(ERM(), net=net(), steps=steps, random_state=seed)
-    # erm looks at no target row; the shell asks for one
+    # erm looks at no target row; the estimator asks for one
     return model.fit_datasets((torch.from_numpy(X), torch.from_numpy(y)), (torch.from_numpy(X[:2]),))
 
 

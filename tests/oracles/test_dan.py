@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from transfermap.deep.losses.discrepancy import bank, gram, mean_distance, mmd2, mmd2_blocks, squared_distances
+from transfermap.deep.losses.discrepancy import gram, mmd2, mmd2_blocks
+from transfermap.deep.losses.kernel_bank import bank, mean_distance, squared_distances
 from transfermap.deep.training.batch import Batch
 from transfermap.deep.training.engine import Engine
 from transfermap.methods.discrepancy.dan import DAN

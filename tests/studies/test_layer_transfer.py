@@ -9,6 +9,7 @@ import torch
 from typer.testing import CliRunner
 
 from transfermap.cli.app import app
+from transfermap.deep.training.batches import Stream
 from transfermap.report.console.layer_study import layer_study_plot, layer_study_view
 from transfermap.report.plots.run_plots import NothingToShow
 from transfermap.studies import word_nets as wordnets
@@ -16,6 +17,7 @@ from transfermap.studies.layer_table import answer, summary
 from transfermap.studies.layer_transfer import (
     Beside,
     Choice,
+    Mixed,
     Pair,
     Recipe,
     Texts,
@@ -25,6 +27,7 @@ from transfermap.studies.layer_transfer import (
     logits,
     study,
     train,
+    turns,
 )
 from transfermap.studies.word_nets import NOTHING, UNKNOWN, glove, rows_of, vocabulary, word_net
 
@@ -170,21 +173,31 @@ def test_mult_with_lambda_1_is_the_target_alone_to_the_last_bit():
     assert not equal(state(alone), state(mixed)) and not equal(before, state(head))
 
 
-def test_mult_shares_the_very_tensors_and_counts_batches_by_lambda(monkeypatch):
-    from transfermap.studies import layer_transfer as layerstudy
-
-    seen = []
-    step = layerstudy._step
-    monkeypatch.setattr(layerstudy, "_step", lambda net, batch, adam: (seen.append(net), step(net, batch, adam)))
+def test_mult_shares_the_very_tensors_and_counts_batches_by_lambda():
     net, head = nets()[0], torch.nn.Linear(5, 2)
+    seen = {name: [] for name in ("embedding", "hidden", "output", "beside")}
+    for name, layer in (*net.named_children(), ("beside", head)):
+        layer.register_forward_hook(lambda _m, _x, _out, calls=seen[name]: calls.append(1))
     train(net, rows(8), 150, Recipe(**{**vars(SMALL), "mix": 0.25}), 0, Beside(rows(12, 1, 2), head))
-    other = next(n for n in seen if n is not net)
-    for i in (0, 1):
-        assert other[i] is net[i], "one embedding and one hidden layer for both"
-    assert other[2] is head and net[2] is not head
-    count = sum(n is net for n in seen)
-    assert count == 150
-    assert abs(count / len(seen) - 0.25) < 4 * (0.25 * 0.75 / len(seen)) ** 0.5
+    of_target, of_source = len(seen["output"]), len(seen["beside"])
+    every = of_target + of_source
+    assert len(seen["embedding"]) == len(seen["hidden"]) == every, "one embedding and one hidden layer for both"
+    assert of_target == 150
+    assert abs(of_target / every - 0.25) < 4 * (0.25 * 0.75 / every) ** 0.5
+
+
+def test_mixed_batches_go_on_where_they_stood():
+    def mixed():
+        streams = (Stream(rows(8, seed), 3, seed, torch.device("cpu"), labelled=True) for seed in (0, 1))
+        return Mixed(*streams, turns(20, 0.5, 0))
+
+    one, other = mixed(), mixed()
+    for _ in range(7):
+        one.next()
+    other.restore(one.state())
+    for _ in range(5):
+        a, b = one.next(), other.next()
+        assert torch.equal(a.rows, b.rows) and torch.equal(a.domain, b.domain)
 
 
 def test_seeds_repeat_and_nothing_around_is_moved():

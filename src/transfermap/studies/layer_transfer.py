@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -23,8 +24,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from transfermap.deep.training.batch import Batch
+from transfermap.deep.nets.freezing import Stages, moves
+from transfermap.deep.training.batch import Batch, Batches, BatchSource, Terms
 from transfermap.deep.training.batches import Stream
+from transfermap.deep.training.engine import Engine
+from transfermap.deep.training.loop import Loop, Plan
+from transfermap.deep.training.objective import Objective
 from transfermap.studies.word_nets import LAYERS, NOTHING, glove, rows_of, vocabulary, word_net
 
 State = Literal["random", "open", "locked"]
@@ -239,39 +244,77 @@ def train(
 ) -> nn.Sequential:
     """Train what is not locked, in place; with ``beside``, batches of the source come in between (MULT).
 
-    Every stream has a generator of its own: with ``mix`` 1 no batch of the source comes, and all is as without it. The
-    target gets the same batches whatever comes in between. Locked layers drop nothing out.
+    With ``mix`` 1 no batch of the source comes, and all is as without it. The target gets the same batches whatever
+    comes in between. Locked layers drop nothing out.
     """
-    moving = [p for p in net.parameters() if p.requires_grad]
-    if not moving:
+    if not moves(net):
         return net.eval()
-    heads = [net, *([nn.Sequential(*list(net)[:-1], beside.output)] if beside else [])]
-    adam = torch.optim.Adam([*moving, *(beside.output.parameters() if beside else [])], lr=recipe.lr, fused=True)
-    streams = [Stream(rows, recipe.batch_size, seed, _CPU, labelled=True)]
+    layers = dict(net.named_children())
+    modules = nn.ModuleDict({"head": layers.pop("output")} | ({"beside": beside.output} if beside else {}))
+    modules["features"] = Stages(OrderedDict(layers))
+    steps = epochs * -(-len(rows[1]) // recipe.batch_size)
+    batches: BatchSource = Stream(rows, recipe.batch_size, seed, _CPU, labelled=True)
     if beside:
-        streams.append(Stream(beside.rows, recipe.batch_size, _BESIDE + seed, _CPU, labelled=True))
-    coin = torch.Generator().manual_seed(_COIN + seed)
+        whose = turns(steps, recipe.mix, _COIN + seed)
+        own, other = batches, Stream(beside.rows, recipe.batch_size, _BESIDE + seed, _CPU, labelled=True)
+        batches, steps = Mixed(own, other, whose), len(whose)
+    plan = Plan(steps=steps, optimizer="adam", lr=recipe.lr, weight_decay=0.0, schedule="constant")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        _awake(net)
-        for _ in range(epochs * -(-len(rows[1]) // recipe.batch_size)):
-            while beside and torch.rand((), generator=coin) >= recipe.mix:
-                _step(heads[1], streams[1].next(), adam)
-            _step(net, streams[0].next(), adam)
+        Loop(Carried(), Engine(modules, _CPU), {"target": batches}, plan).run()
     return net.eval()
 
 
-def _awake(net: nn.Sequential) -> None:
-    """Training mode where something moves, so that a locked layer drops nothing out."""
-    for layer in net:
-        layer.train(any(p.requires_grad for p in layer.parameters()))
+class Carried(Objective):
+    """The loss of labelled texts, under the output of their own task."""
+
+    def loss(self, m: Engine, batches: Batches, progress: float) -> Terms:
+        batch = batches["target"]
+        assert batch.y is not None
+        output = "beside" if batch.domain is not None and batch.domain[0] >= 0 else "head"
+        return {"loss": F.cross_entropy(m[output](m["features"](_trimmed(batch.x))), batch.y)}
 
 
-def _step(net: nn.Module, batch: Batch, adam: torch.optim.Optimizer) -> None:
-    adam.zero_grad(set_to_none=True)
-    assert batch.y is not None
-    F.cross_entropy(net(_trimmed(batch.x)), batch.y).backward()  # type: ignore[no-untyped-call]
-    adam.step()
+def turns(steps: int, mix: float, seed: int) -> list[bool]:
+    """Whose batch each step takes, True for the target's, until these are ``steps``: a coin that shows it with ``mix``.
+
+    Examples
+    --------
+    >>> turns(3, mix=1.0, seed=0)
+    [True, True, True]
+    """
+    coin = torch.Generator().manual_seed(seed)
+    found: list[bool] = []
+    for _ in range(steps):
+        while torch.rand((), generator=coin) >= mix:
+            found.append(False)
+        found.append(True)
+    return found
+
+
+class Mixed:
+    """Batches of the target and of the source in turn, by a list of whose comes next; each has its own stream."""
+
+    def __init__(self, target: BatchSource, source: BatchSource, turns: Sequence[bool]) -> None:
+        self.turns, self._streams, self._at = turns, (source, target), 0
+
+    def next(self) -> Batch:
+        """The next batch; its domain is -1 for the target, 0 for the source."""
+        target = self.turns[self._at]
+        self._at += 1
+        batch = self._streams[target].next()
+        return batch._replace(domain=torch.full_like(batch.rows, -int(target)))
+
+    def state(self) -> dict[str, Tensor]:
+        """All that is needed to go on from here."""
+        parts = {f"{i} {k}": v for i, stream in enumerate(self._streams) for k, v in stream.state().items()}
+        return parts | {"at": torch.tensor(self._at)}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from what :meth:`state` gave."""
+        self._at = int(state["at"])
+        for i, stream in enumerate(self._streams):
+            stream.restore({k.removeprefix(f"{i} "): v for k, v in state.items() if k.startswith(f"{i} ")})
 
 
 def accuracy(net: nn.Module, rows: tuple[Tensor, Tensor]) -> float:
