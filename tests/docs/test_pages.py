@@ -65,7 +65,7 @@ def test_every_block_has_a_language():
 @pytest.mark.parametrize("page", [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"], ids=lambda p: p.name)
 def test_files_that_are_mentioned_exist(page):
     package = ROOT / "src" / "transfermap"
-    named = [code for code in inline_code(page) if re.fullmatch(r"[\w.]+(/[\w.]*)+", code)]
+    named = [code for code in inline_code(page) if re.fullmatch(r"[\w.]+(/[\w.]+)+", code)]
     assert len(named) > 10
     for path in named:
         assert any((at / path).exists() for at in (ROOT, package, package / "methods")), path
