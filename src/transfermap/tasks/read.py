@@ -136,10 +136,11 @@ def named_tables(
     """
     if domain is None:
         *paths, last = tables
-        names = stems(paths)
+        in_files = all(_is_path(table) for table in tables)
+        names = stems(paths) if in_files else unnamed(len(paths))
         found = [read(table) for table in tables]
         sources = {name: one.table for name, one in zip(names, found, strict=False)}
-        return Tables(sources, found[-1].table, stem(last), *_told(tables, found))
+        return Tables(sources, found[-1].table, stem(last) if in_files else "target", *_told(tables, found))
     (one,) = tables
     found = [read(one)]
     column = column_called(domain, found[0].table, "domain", "the table")
@@ -149,6 +150,11 @@ def named_tables(
     notes, inputs = _told(tables, found)
     gap = [Note("task.no_domain", "warn", {"count": lost, "column": column})] if lost else []
     return Tables(sources, rows, str(spelled(pd.Series([target]))[0]), [*notes, *gap], inputs, domain=column)
+
+
+def unnamed(count: int) -> list[str]:
+    """What sources are called that have no name of their own."""
+    return ["source"] if count == 1 else [f"source {i + 1}" for i in range(count)]
 
 
 def _told(tables: Sequence[Any], found: Sequence[Read]) -> tuple[list[Note], dict[str, str]]:

@@ -19,7 +19,7 @@ from transfermap.data.tables.schema import Cells, Column, Schema
 from transfermap.messages import Note
 from transfermap.tasks.align import label_everywhere, stack
 from transfermap.tasks.assemble import Raw, assemble, task_cells
-from transfermap.tasks.read import PathText, Tables, Tick, read_tables
+from transfermap.tasks.read import PathText, Tables, Tick, read_tables, unnamed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -288,7 +288,7 @@ def _named(source: Any) -> dict[str, Any]:
     if isinstance(source, Mapping):
         named = {str(name): table for name, table in source.items()}
     elif isinstance(source, (list, tuple)) and source and all(hasattr(table, "columns") for table in source):
-        named = {f"source {i + 1}" if len(source) > 1 else "source": table for i, table in enumerate(source)}
+        named = dict(zip(unnamed(len(source)), source, strict=True))
     else:
         named = {"source": source}
     if not named:
