@@ -41,8 +41,8 @@ def chosen(how: str, predicted: Told, record: Told, seed: int, n: int) -> Any:
     """Which n rows are labelled."""
     useful = {k: v for k, v in predicted.items() if k != "majority"}
     if how == "proposed":
-        found = worth_labelling(useful, record["label_design"]["leaders"], "classification", seed, n)
-        return np.array([row["row"] for row in found["label_me"]])
+        found = worth_labelling(useful, record.label_design.leaders, "classification", seed, n)[0]
+        return np.array([row.row for row in found])
     chance = np.random.default_rng(seed).random(len(predicted["sourceonly"]))
     return np.argsort(chance if how == "random" else chance - 1000 * disagreement(useful, "classification"))[:n]
 
@@ -54,7 +54,7 @@ def outcomes(name: str, source: str, target: str, options: argparse.Namespace) -
     predicted = {k.removeprefix("predicted_"): v for k, v in run.found.arrays.items() if k.startswith("predicted_")}
     y = rows.yt.astype(str).astype(object)
     scores = {k: float(np.mean(v.astype(str) == y)) for k, v in predicted.items()}
-    leader = run.record["label_design"]["leaders"][0]
+    leader = run.record.label_design.leaders[0]
     enough = max(scores["sourceonly"], scores[leader]) - POINT
     print(
         f"{name} {source} -> {target}: {leader} {scores[leader]:.3f}, source-only {scores['sourceonly']:.3f}",
@@ -66,9 +66,9 @@ def outcomes(name: str, source: str, target: str, options: argparse.Namespace) -
                 i = chosen(how, predicted, run.record, seed, n)
                 # the updated verdict is the same for proposed and for random rows, whose own scores would take longer
                 found = verify(run.record, {k: v[i] for k, v in predicted.items()}, y[i], predicted, proposed=True)
-                now, rows_by = found["updated"], {row["method"]: row for row in found["rows"]}
-                guess = leader if rows_by[leader]["posterior"]["gain"] > 0 else "sourceonly"
-                yield how, n, now["answer"], scores[now["method"]] >= enough, scores[guess] >= enough
+                now, rows_by = found.updated, {row.method: row for row in found.rows}
+                guess = leader if rows_by[leader].posterior.gain > 0 else "sourceonly"
+                yield how, n, now.answer, scores[now.method] >= enough, scores[guess] >= enough
 
 
 def main() -> None:

@@ -106,10 +106,10 @@ def tell(source: Side, target: Side) -> list[str]:
     lines += [f"  always the same answer   {plain['majority']:6.1%}"]
     lines += [f"  without adapting         {plain['sourceonly']:6.1%}"]
     lines += [f"  {len(right)} methods, from         {right[worst]:6.1%} ({worst}) to {right[best]:.1%} ({best})"]
-    said = run.verdict["model"]
-    lines += [f"  verdict                  {run.verdict['answer']}: {said}, {({**plain, **right})[said]:.1%}"]
+    said = run.verdict.model
+    lines += [f"  verdict                  {run.verdict.answer}: {said}, {({**plain, **right})[said]:.1%}"]
     lines += [f"    {headline(run.record, 'en')}"]
-    return [*lines, *(f"    - {sentence(note, 'en')}" for note in run.verdict["reasons"])]
+    return [*lines, *(f"    - {sentence(note, 'en')}" for note in run.verdict.reasons)]
 
 
 def write(folder: Path, sides: tuple[Side, Side], label: str) -> None:

@@ -79,7 +79,7 @@ def judged(candidates: list[Candidate], data: Domains, look: Any, truth: Any) ->
     """The part of a record that comes from the evidence, and the truth beside it."""
     alive = {c.key: c for c in candidates if c.status == "ok" and c.model is not None}
     predicted = {key: c.model.predict(data.target.read_by(c.model)) for key, c in alive.items()}
-    base, facts, setting = alive["sourceonly"], Facts(look.auc["value"], look.only_shares), look.setting
+    base, facts, setting = alive["sourceonly"], Facts(look.auc.value, look.only_shares), look.setting
     stands, _, learnable, _ = judge(candidates, data, setting, predicted, RESAMPLES)
     voted = decide(stands, setting, learnable)
     rivals = {key: alive[key] for key in stands}

@@ -14,7 +14,8 @@ from scipy.stats import norm
 from transfermap.messages import Note
 from transfermap.verdict.decide import Setting, Standing, Verdict, decide
 from transfermap.verdict.ensembles import JOINED
-from transfermap.verdict.meta_model import REACH, Foreseen, Foresight, Gains, Line
+from transfermap.verdict.meta_model import REACH, Foresight, Gains, Line
+from transfermap.verdict.record import PredictedGain
 
 Record = dict[str, Any]
 PENALTY = 0.1
@@ -137,7 +138,7 @@ def covering(inside: Callable[[float], np.ndarray], share: float = 0.9) -> float
     return next((s for s in np.arange(0.001, 2, 0.001) if inside(s).mean() >= share), 2.0)
 
 
-def expected(record: Record, by: Foresight) -> dict[str, Foreseen]:
+def expected(record: Record, by: Foresight) -> dict[str, PredictedGain]:
     """What is foreseen, as ``foresee`` has it."""
     traits = {key: plain(record, key) for key in JOINED if key in record["rows"]}
     return by.all(traits, record["levels"], record["n_target"], "sourceonly")

@@ -252,8 +252,8 @@ def test_adapt(churn):
     assert f"The run is in {folder.name}." in flat(said)
     run = load_run(folder)
     assert run.methods == ("majority", "sourceonly", "domainscaler", "coral", "kmm", "together", "taught")
-    assert run.record["truth"] is None
-    assert run.record["inputs"].keys() == {"a.csv", "b.csv"}
+    assert run.record.truth is None
+    assert run.record.inputs.keys() == {"a.csv", "b.csv"}
     board = pd.read_csv(folder / "leaderboard.csv")
     assert board["method"].tolist()[:3] == ["majority", "sourceonly", "domainscaler"]
     assert set(board["method"]) == set(run.methods)
@@ -265,7 +265,7 @@ def test_adapt_to_numbers_from_two_sources(spending):
     assert set(record["task"]["source_names"]) == {"s1", "s2"}
     assert record["task"]["n_source"] == 130
     assert "patient" not in {column["column"] for column in record["check"]["columns"]}
-    assert record["verdict"] == load_run(folder).verdict
+    assert record == load_run(folder).record.to_dict()
     assert "infomax" not in record["leaderboard"][1]["evidence"]
 
 
@@ -273,16 +273,16 @@ def test_adapt_on_one_table_with_known_labels_in_chinese(west):
     folder, said = west
     assert any("一" <= c <= "鿿" for c in said)
     record = load_run(folder).record
-    assert (record["task"]["source_names"], record["task"]["target_name"]) == (["north", "south"], "west")
-    assert record["truth"]["n"] == 25
-    assert all("oracle" in row for row in record["leaderboard"])
+    assert (record.task.source_names, record.task.target_name) == (("north", "south"), "west")
+    assert record.truth.n == 25
+    assert all(row.oracle is not None for row in record.leaderboard)
     assert "oracle" in pd.read_csv(folder / "leaderboard.csv")
 
 
 def test_the_same_seed_gives_the_same_run(spending, house, tmp_path):
     sources = ("s1.csv", "t.parquet", "--source", "s2.csv", "--group", "patient", "--label", "spent")
     again = told_json("adapt", *sources, "--method", "coral", "--estimator", "ridge", "-o", tmp_path / "again")
-    for part in ("verdict", "check", "label_me", "untrusted", "ledger", "inputs"):
+    for part in ("verdict", "check", "label_me", "untrusted", "assumptions", "inputs"):
         assert again[part] == spending[1][part]
     for name in ("predictions.csv", "label_me.csv"):
         assert (tmp_path / "again" / name).read_bytes() == (spending[0] / name).read_bytes()
@@ -394,7 +394,7 @@ def test_verify_by_row_and_by_columns_find_the_same(copy):
         assert by_row[part] == by_columns[part]
     truth = pd.read_csv("by_row.csv")["churned"]
     predicted = pd.read_csv(copy / "predictions.csv")["prediction"]
-    model = load_run(copy).verdict["model"]
+    model = load_run(copy).verdict.model
     row = next(row for row in by_row["rows"] if row["method"] == model)
     assert row["value"] == np.mean(truth == predicted)
     assert row["low"] < row["value"] < row["high"]
@@ -424,7 +424,7 @@ def test_the_report_shows_the_truth_once_it_is_known(copy, lang):
     head = f'<th class="oracle">{word("oracle", lang)}</th>'
     assert head in after
     assert head not in before
-    oracle = {row["method"]: row["oracle"]["value"] for row in load_run(copy).record["leaderboard"]}
+    oracle = {row.method: row.oracle.value for row in load_run(copy).record.leaderboard if row.oracle}
     assert oracle["sourceonly"] == np.mean(
         pd.read_csv("by_row.csv")["churned"] == load_run(copy).predict(pd.read_csv("b.csv"), "sourceonly")
     )

@@ -25,7 +25,7 @@ from transfermap.finetuning.ranking import rank_models
 from transfermap.finetuning.recipes import RECIPES
 from transfermap.measure.transferability.linear_evidence import log_me
 from transfermap.messages import say
-from transfermap.runs.finetuned import is_tuned, load_tuned, save_tuned
+from transfermap.runs.finetuned import load_finetuned, save_tuned
 from transfermap.runs.run import load_run
 from transfermap.tasks.items import read_items
 
@@ -116,7 +116,7 @@ def test_a_net_is_held_to_labelled_images(folder, tmp_path):
     shutil.copy(next((folder / "red").glob("*.png")), unseen / "green" / "x.png")
     code, out = cli("verify", run, unseen, "--json")
     truth = json.loads(out)
-    assert code == 0 and {row["class"]: row["rows"] for row in truth["classes"]} == {"green": 1, "grey": 15, "red": 15}
+    assert code == 0 and {row["name"]: row["rows"] for row in truth["classes"]} == {"green": 1, "grey": 15, "red": 15}
     assert cli("predict", run, unseen, "-o", tmp_path / "p.csv")[0] == 0
     predicted = pd.read_csv(tmp_path / "p.csv")
     right = predicted["prediction"] == predicted["item"].map(lambda item: Path(item).parent.name)
@@ -229,31 +229,32 @@ def test_a_run_is_refused_where_it_is_damaged_or_foreign(folder, tmp_path, monke
     run = tmp_path / "run"
     assert cli("finetune", folder, "-o", run, "--recipe", "probe")[0] == 0
     assert "holds a run already" in cli("finetune", folder, "-o", run, "--recipe", "probe")[1]
-    assert is_tuned(run) and not is_tuned(folder)
     with pytest.raises(ValueError, match="not the record of a run"):
         load_run(run)
-    with pytest.raises(ValueError, match="holds no fine-tuned net"):
-        load_tuned(folder)
-    tuned, record = load_tuned(run)
+    with pytest.raises(ValueError, match="no run"):
+        load_finetuned(folder)
+    opened = load_finetuned(run)
+    tuned, record = opened.tuned, opened.record
     text = (run / "run.json").read_text("utf8")
     for old, new, says in (
-        ('"format": 1', '"format": 99', "install a newer one"),
+        ('"format": 2', '"format": 99', "install a newer one"),
+        ('"format": 2', '"format": 1', "made by an earlier version"),
         ('"classes"', '"clasess"', "it should say classes"),
         (record["backbone"]["digest"], "0" * 64, "other weights here"),
         ('"grey",', "", "does not suit tiny"),
     ):
         (run / "run.json").write_text(text.replace(old, new, 1), encoding="utf8")
         with pytest.raises(ValueError, match=says):
-            load_tuned(run)
+            assert load_finetuned(run).tuned
     (run / "run.json").write_text(text, encoding="utf8")
     data = (run / "weights.safetensors").read_bytes()
     for broken in (b"", data[:-9], b"x" * 50):
         (run / "weights.safetensors").write_bytes(broken)
         with pytest.raises(ValueError, match="cannot be read as a file of weights"):
-            load_tuned(run)
+            assert load_finetuned(run).tuned
     (run / "weights.safetensors").unlink()
     with pytest.raises(ValueError, match="cannot be read"):
-        load_tuned(run)
+        assert load_finetuned(run).tuned
     # a run that is cut off while it is written leaves the old one as it was
     monkeypatch.setattr(pd.DataFrame, "to_csv", lambda *_, **__: (_ for _ in ()).throw(OSError("no room")))
     with pytest.raises(OSError, match="no room"):

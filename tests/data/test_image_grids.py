@@ -427,9 +427,9 @@ def test_arrays_in_python_need_no_files(monkeypatch):
     monkeypatch.setattr(settings, "STEPS", 3)
     (Xs, ys), (Xt, _) = bars(60, 16), bars(50, 16, seed=1)
     run = adapt(Xs, ys, Xt, method="erm", net="resnet")
-    assert run.record["net"] == "resnet"
+    assert run.record.net == "resnet"
     assert run.predict(Xt, method="erm").dtype == ys.dtype
-    assert adapt(Xs, ys, Xt, method="coral").record["net"] is None
+    assert adapt(Xs, ys, Xt, method="coral").record.net is None
 
 
 def test_an_unknown_net_is_refused_on_the_command_line(run_folder):

@@ -189,10 +189,10 @@ def test_python_takes_the_keyword(reader):
     source, target = reviews()
     task = tm.Task.from_frames(source, target.drop(columns="label"), label="label")
     assert [n.code for n in check(task, text=NAME).reading][-1] == "table.net_asked"
-    assert check(task, text="topics").task["features"] != WIDTH
+    assert check(task, text="topics").task.features != WIDTH
     run = tm.adapt(task, method="coral", text=NAME, budget=5)
-    assert run.record["task"]["features"] == WIDTH
-    assert "table.net_asked" in [note["code"] for note in run.record["notes"]]
+    assert run.record.task.features == WIDTH
+    assert "table.net_asked" in [note.code for note in run.record.notes]
     truth = target["label"].to_numpy()
     assert np.mean(run.predict(target) == truth) > 0.8
 

@@ -18,7 +18,7 @@ from transfermap.verdict.assessment import Judgement
 from transfermap.verdict.decide import Verdict
 from transfermap.verdict.encoded import Domains
 from transfermap.verdict.evidence import Candidate
-from transfermap.verdict.record import curves, maps
+from transfermap.verdict.report_arrays import curves, maps
 
 SEEDS = (1000, 1001, 1002)
 STEPS = 300

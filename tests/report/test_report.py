@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tomllib
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
-from sample_record import note, sample_record
+from sample_record import altered, note, sample_record
 
 from transfermap.report.console.terminal import breaks, check_view, frame, leaderboard_table, truth_view, verdict_panel
 from transfermap.report.pages.run_page import html_page
@@ -51,6 +52,7 @@ from transfermap.report.plots.run_plots import (
     weights_plot,
 )
 from transfermap.report.plots.training_plot import discriminator_won, training_plot
+from transfermap.verdict.record import Record
 
 ANSWERS = ("use", "stay", "unknown")
 KINDS = ("classification", "regression")
@@ -95,7 +97,7 @@ def hostile_page(lang: str = "en") -> str:
     return html_page(*hostile(), lang)
 
 
-def hostile() -> tuple[dict[str, Any], dict[str, Any]]:
+def hostile() -> tuple[Record, dict[str, Any]]:
     """The same run as the friendly one, with names that try to break out."""
     names = tuple(f"{EVIL[i % 4]}{i}" for i in range(7))
     return sample_record(truth=True, classes=EVIL[:2], column_names=names, label=EVIL[2], files=(EVIL[3], EVIL[0]))
@@ -118,12 +120,12 @@ def test_the_page_says_the_verdict_and_every_method(answer: str, kind: str, lang
     said = text_of(page)
     words = tomllib.loads((files("transfermap.messages") / lang / "report.toml").read_text("utf8"))
     assert words[f"answer_{answer}"] in said
-    assert (words["risk_body"] in said) == record["verdict"]["risk"]
+    assert (words["risk_body"] in said) == record.verdict.risk
     assert f'<html lang="{"en" if lang == "en" else "zh-CN"}">' in page
     guess = words["name_majority"] if kind == "classification" else words["name_mean"]
-    for name in (guess, *(row["name"] for row in record["leaderboard"][1:])):
+    for name in (guess, *(row.name for row in record.leaderboard[1:])):
         assert name in said
-    for shown in (record["command"], record["versions"]["numpy"], *record["inputs"].values(), record["made"]):
+    for shown in (record.command, record.versions["numpy"], *record.inputs.values(), record.made):
         assert shown in said
 
 
@@ -181,8 +183,8 @@ def test_oracle_scores_stand_only_where_there_is_truth_and_are_called_so() -> No
 
 def test_a_note_that_this_version_has_no_words_for_shows_its_code() -> None:
     record, arrays = sample_record()
-    record["check"]["notes"].append(note("check.of_tomorrow", "warn", count=3))
-    record["notes"].append(note("check.clear", "warn", wrong="placeholder"))
+    record = altered(record, lambda r: r["check"]["notes"].append(note("check.of_tomorrow", "warn", count=3)))
+    record = altered(record, lambda r: r["notes"].append(note("check.clear", "warn", wrong="placeholder")))
     said = text_of(html_page(record, arrays))
     assert "check.of_tomorrow (count = 3)" in said
     assert "check.clear (wrong = placeholder)" in said
@@ -191,12 +193,15 @@ def test_a_note_that_this_version_has_no_words_for_shows_its_code() -> None:
 
 def test_what_was_not_measured_shows_as_a_dash_not_as_a_number() -> None:
     record, arrays = sample_record()
-    coral = next(r for r in record["leaderboard"] if r["method"] == "coral")
-    coral["evidence"]["importance"] |= {"low": -np.inf, "high": np.inf, "gain_low": -np.inf, "gain_high": np.inf}
-    coral |= {"ess": None, "agreement": None}
-    record["check"]["columns"][0] |= {"shift": None, "carries": None, "p": None}
-    record["check"]["columns"][1]["detail"] = {"mean_difference": None, "spread_ratio": None}
-    said = text_of(html_page(record, arrays))
+
+    def forget(plain: dict[str, Any]) -> None:
+        coral = next(r for r in plain["leaderboard"] if r["method"] == "coral")
+        coral["evidence"]["importance"] |= {"low": -np.inf, "high": np.inf, "gain_low": -np.inf, "gain_high": np.inf}
+        coral |= {"ess": None, "agreement": None}
+        plain["check"]["columns"][0] |= {"shift": None, "carries": None, "p": None}
+        plain["check"]["columns"][1]["detail"] = {"mean_difference": None, "spread_ratio": None}
+
+    said = text_of(html_page(altered(record, forget), arrays))
     assert not re.search(r"\binf\b", said.lower())
     assert "nan" not in said.lower().split()
     assert "None" not in said
@@ -204,25 +209,21 @@ def test_what_was_not_measured_shows_as_a_dash_not_as_a_number() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_with_next_to_nothing_in_it_still_makes_a_page(kind: str) -> None:
-    record, _ = sample_record(kind, "stay")
-    base = record["leaderboard"][:2]
-    failed = {"method": "tca", "name": "TCA", "role": "candidate", "status": "failed", "note": None, "seconds": 0.0}
-    record |= {
-        "leaderboard": [*base, failed],
-        "label_me": [],
-        "notes": [],
-        "ledger": [],
-        "untrusted": {"count": 0, "rows": []},
-    }
-    record["check"] |= {"columns": [], "shares": [], "notes": []}
-    for key in ("command", "versions"):
-        record.pop(key)
+    def empty(plain: dict[str, Any]) -> None:
+        failed = {"method": "tca", "name": "TCA", "role": "candidate", "status": "failed"}
+        plain["leaderboard"] = [*plain["leaderboard"][:2], failed]
+        plain |= {"label_me": [], "notes": [], "assumptions": [], "untrusted": {"count": 0, "rows": []}}
+        plain["check"] |= {"columns": [], "shares": [], "notes": []}
+        for key in ("command", "versions"):
+            plain.pop(key)
+
+    record = altered(sample_record(kind, "stay")[0], empty)
     page = html_page(record, {})
     assert "<svg" not in page
     assert "No row is proposed for labelling." in page
     assert "TCA" in printed(leaderboard_table(record))
     assert "Do not adapt" in printed(verdict_panel(record))
-    assert printed(check_view(record["check"])) == ""
+    assert printed(check_view(record.check)) == ""
 
 
 def test_both_catalogues_say_the_same_things() -> None:
@@ -237,7 +238,7 @@ def test_both_catalogues_say_the_same_things() -> None:
 def test_next_steps_name_the_run_and_put_labelling_first_when_nothing_is_decided() -> None:
     for answer in ANSWERS:
         record, _ = sample_record(answer=answer)
-        record["command"] = "transfermap adapt a.csv b.csv -o 'my run'"
+        record = replace(record, command="transfermap adapt a.csv b.csv -o 'my run'")
         verbs = [step["command"].split()[1] for step in next_steps(record, "en") if step["command"]]
         assert verbs == (["verify", "predict"] if answer == "unknown" else ["predict", "verify"])
         assert any("predict 'my run' new.csv" in step["command"] for step in next_steps(record, "en"))
@@ -280,45 +281,45 @@ def offsets(ax: Any, marker: str) -> list[float]:
 def test_the_evidence_plot_shows_the_recorded_gains_and_intervals() -> None:
     record, _ = sample_record()
     figure = evidence_plot(record)
-    rows = [r for r in record["leaderboard"] if "gain" in r.get("evidence", {}).get("importance", {})]
+    rows = [r for r in record.leaderboard if "importance" in r.evidence and r.evidence["importance"].gain is not None]
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["IWV", "Reverse validation", "InfoMax"]
     for ax, validator in zip(figure.axes, ("importance", "reverse", "infomax"), strict=True):
-        seen = [r["evidence"][validator] for r in rows]
+        seen = [r.evidence[validator] for r in rows]
         drawn = sorted(offsets(ax, "^") + offsets(ax, "o") + offsets(ax, "v"))
-        np.testing.assert_allclose(drawn, sorted(s["gain"] for s in seen))
+        np.testing.assert_allclose(drawn, sorted(s.gain for s in seen))
         ends = [
             tuple(line.get_xdata())
             for line in ax.lines
             if line.get_marker() in ("None", "") and len(line.get_xdata()) == 2
         ]
         assert ends[0] == (0, 0)  # the line at zero
-        np.testing.assert_allclose(sorted(ends[1:]), sorted((s["gain_low"], s["gain_high"]) for s in seen))
-        assert ax.get_xlim()[0] <= min(s["gain_low"] for s in seen)
-        assert ax.get_xlim()[1] >= max(s["gain_high"] for s in seen)
+        np.testing.assert_allclose(sorted(ends[1:]), sorted((s.gain_low, s.gain_high) for s in seen))
+        assert ax.get_xlim()[0] <= min(s.gain_low for s in seen)
+        assert ax.get_xlim()[1] >= max(s.gain_high for s in seen)
     labels = [t.get_text() for t in figure.axes[0].get_yticklabels()]
-    assert labels == [r["name"] for r in rows]
-    better = [r for r in rows if r["votes"]["importance"] == "better"]
-    np.testing.assert_allclose(offsets(figure.axes[0], "^"), [r["evidence"]["importance"]["gain"] for r in better])
+    assert labels == [r.name for r in rows]
+    better = [r for r in rows if r.votes["importance"] == "better"]
+    np.testing.assert_allclose(offsets(figure.axes[0], "^"), [r.evidence["importance"].gain for r in better])
 
 
 def test_the_shift_plot_shows_the_shifts_and_fills_the_sure_ones() -> None:
     record, _ = sample_record()
-    record["check"]["columns"][3]["significant"] = False
+    record = altered(record, lambda r: r["check"]["columns"][3].update(significant=False))
     (ax,) = shift_plot(record).axes
-    found = record["check"]["columns"]
-    np.testing.assert_allclose([bar.get_width() for bar in ax.patches], [c["shift"] for c in found])
+    found = record.check.columns
+    np.testing.assert_allclose([bar.get_width() for bar in ax.patches], [c.shift for c in found])
     fills = [bar.get_facecolor() for bar in ax.patches]
-    assert len({fill for fill, c in zip(fills, found, strict=True) if c["significant"]}) == 1
+    assert len({fill for fill, c in zip(fills, found, strict=True) if c.significant}) == 1
     assert fills[3] != fills[0]
 
 
 def test_the_shares_plot_shows_source_estimate_and_prediction() -> None:
     record, _ = sample_record(classes=("a", "b", "c"))
     (ax,) = shares_plot(record).axes
-    shares, coral = record["check"]["shares"], next(r for r in record["leaderboard"] if r["method"] == "coral")
-    assert sorted(offsets(ax, "o")) == sorted(s["source"] for s in shares)
-    assert sorted(offsets(ax, "^")) == sorted(s["target"] for s in shares)
-    assert sorted(offsets(ax, "s")) == sorted(coral["shares"].values())
+    shares, coral = record.check.shares, record.row("coral")
+    assert sorted(offsets(ax, "o")) == sorted(s.source for s in shares)
+    assert sorted(offsets(ax, "^")) == sorted(s.target for s in shares)
+    assert sorted(offsets(ax, "s")) == sorted(coral.shares.values())
 
 
 def test_the_maps_share_their_axes_and_differ_in_shape_not_only_in_colour() -> None:
@@ -365,8 +366,8 @@ def test_the_weights_plot_is_the_diagonal_for_equal_weights_and_a_corner_for_one
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda r: evidence_plot(r | {"leaderboard": r["leaderboard"][:2]}),
-        lambda r: shift_plot({"check": {"columns": []}}),
+        lambda r: evidence_plot(replace(r, leaderboard=r.leaderboard[:2])),
+        lambda r: shift_plot(replace(r, check=replace(r.check, columns=()))),
         lambda r: shares_plot(sample_record("regression")[0]),
         lambda r: maps_plot(r, {}),
         lambda r: weights_plot({}),
@@ -418,35 +419,30 @@ def printed(shown: Any, width: int = 80) -> str:
     return str(console.file.getvalue())  # type: ignore[attr-defined]
 
 
-def truth_of(record: dict[str, Any]) -> dict[str, Any]:
-    rows = [row | row["oracle"] for row in record["leaderboard"] if "oracle" in row]
-    return {"rows": rows, "metric": record["truth"]["score"], "n": 40, "notes": record["truth"]["notes"]}
-
-
 @pytest.mark.parametrize("lang", LANGS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_the_terminal_fits_80_columns_without_colour(answer: str, kind: str, lang: str) -> None:
     record, _ = sample_record(kind, answer, truth=True)
-    views = (leaderboard_table(record, lang), verdict_panel(record, lang), check_view(record["check"], lang))
-    said = "".join(printed(view) for view in (*views, truth_view(truth_of(record), lang)))
+    views = (leaderboard_table(record, lang), verdict_panel(record, lang), check_view(record.check, lang))
+    said = "".join(printed(view) for view in (*views, truth_view(record.truth, lang)))
     assert max(columns(line) for line in said.splitlines()) <= 80
     assert "\x1b" not in said
     assert "…" not in said
     flat = "".join(said.split())
-    for row in record["leaderboard"][1:]:
-        assert row["name"].split()[0] in flat
-    coral = next(r for r in record["leaderboard"] if r["method"] == "coral")
-    assert gain(coral["evidence"]["importance"]["gain"], kind) in said
-    assert score(coral["oracle"]["value"], kind).removesuffix("%") in printed(views[0])
+    for row in record.leaderboard[1:]:
+        assert row.name.split()[0] in flat
+    coral = record.row("coral")
+    assert gain(coral.evidence["importance"].gain, kind) in said
+    assert score(coral.oracle.value, kind).removesuffix("%") in printed(views[0])
 
 
 def test_the_terminal_marks_the_chosen_method_and_the_risky_ones() -> None:
     record, _ = sample_record()
     lines = printed(leaderboard_table(record), 120).splitlines()
-    marks = {row["method"]: next(line for line in lines if row["name"] in line)[0] for row in record["leaderboard"][1:]}
+    marks = {row.method: next(line for line in lines if row.name in line)[0] for row in record.leaderboard[1:]}
     assert [key for key, marked in marks.items() if marked == ">"] == ["coral"]
-    risky = {row["method"] for row in record["leaderboard"] if row.get("risk")}
+    risky = {row.method for row in record.leaderboard if row.risk}
     assert {key for key, marked in marks.items() if marked == "!"} == risky
 
 
@@ -454,7 +450,7 @@ def test_markup_and_escapes_in_strangers_names_stay_text() -> None:
     record, _ = sample_record(
         column_names=("[red]x[/red]", "[/]", "e\x1b[2Jf"), label="[link=x]y", files=("a", "[bold]b")
     )
-    said = printed(check_view(record["check"]), 120) + printed(verdict_panel(record), 120)
+    said = printed(check_view(record.check), 120) + printed(verdict_panel(record), 120)
     for name in ("[red]x[/red]", "[/]", "e [2Jf", "[link=x]y", "[bold]b"):
         assert name in said
     assert "\x1b" not in said
@@ -464,7 +460,7 @@ def test_an_old_windows_terminal_can_print_the_english_views() -> None:
     record, _ = sample_record(truth=True)
     stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
     console = Console(file=stream, width=80, color_system=None)
-    for view in (leaderboard_table(record), verdict_panel(record), truth_view(truth_of(record))):
+    for view in (leaderboard_table(record), verdict_panel(record), truth_view(record.truth)):
         console.print(view)
     stream.flush()
 
@@ -487,10 +483,10 @@ def test_lines_break_where_they_may(text: str, width: int) -> None:
 def test_the_frame_holds_the_records_figures() -> None:
     record, _ = sample_record(truth=True)
     table = frame(record).set_index("method")
-    coral = next(r for r in record["leaderboard"] if r["method"] == "coral")
-    assert list(table.index) == [r["method"] for r in record["leaderboard"]]
-    assert table.loc["coral", "importance_gain_low"] == coral["evidence"]["importance"]["gain_low"]
-    assert table.loc["coral", "oracle"] == coral["oracle"]["value"]
+    coral = record.row("coral")
+    assert list(table.index) == [row.method for row in record.leaderboard]
+    assert table.loc["coral", "importance_gain_low"] == coral.evidence["importance"].gain_low
+    assert table.loc["coral", "oracle"] == coral.oracle.value
     assert np.isnan(table.loc["sourceonly", "reverse_gain"])
     assert table.loc["jda", "status"] == "skipped"
     assert not any(name.startswith("oracle") for name in frame(sample_record()[0]).columns)

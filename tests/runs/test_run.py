@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +48,7 @@ def test_predictions_have_the_type_of_the_labels(run):
 def test_one_named_method_is_the_callers_decision():
     Xs, ys, Xt, yt = toy()
     run = tm.adapt(Xs, ys, Xt, method="coral")
-    assert run.verdict["model"] == "coral"
+    assert run.verdict.model == "coral"
     assert np.mean(run.predict(Xt) == yt) > 0.8
     np.testing.assert_array_equal(run.predict(Xt), run.predict(Xt, method="coral"))
 
@@ -61,28 +63,28 @@ def test_target_labels_change_nothing(tmp_path):
         task = tm.Task.from_frames(source, target.assign(y=labels), label="y", target_labels=known)
         predicted = tm.adapt(task, method="coral")
         np.testing.assert_array_equal(predicted.predict(target), plain.predict(target))
-        assert predicted.verdict["answer"] == plain.verdict["answer"]
-        for a, b in zip(predicted.record["leaderboard"], plain.record["leaderboard"], strict=True):
-            assert a["evidence"] == b["evidence"]
-        assert predicted.record["truth"]["n"] == len(yt)
+        assert predicted.verdict.answer == plain.verdict.answer
+        for a, b in zip(predicted.record.leaderboard, plain.record.leaderboard, strict=True):
+            assert a.evidence == b.evidence
+        assert predicted.record.truth.n == len(yt)
 
 
 def test_the_same_seed_gives_the_same_record(run):
     Xs, ys, Xt, _ = toy()
     again = tm.adapt(Xs, ys, Xt, method=["coral", "logisticratio"], budget=20)
     for part in ("verdict", "check", "label_me", "untrusted"):
-        assert again.record[part] == run.record[part]
-    strip = [{k: v for k, v in row.items() if k != "seconds"} for row in run.record["leaderboard"]]
-    assert [{k: v for k, v in row.items() if k != "seconds"} for row in again.record["leaderboard"]] == strip
+        assert getattr(again.record, part) == getattr(run.record, part)
+    one, other = ([replace(row, seconds=0.0) for row in made.record.leaderboard] for made in (run, again))
+    assert one == other
 
 
 def test_regression_and_own_estimators():
     Xs, _, Xt, _ = toy()
     ys = Xs @ [1.0, 2.0, 3.0]
     run = tm.adapt(Xs, ys, Xt, method="coral", estimator=Ridge(0.1))
-    assert run.record["task"]["kind"] == "regression"
+    assert run.record.task.kind == "regression"
     assert run.predict(Xt).dtype == float
-    assert "infomax" not in run.record["leaderboard"][1]["evidence"]
+    assert "infomax" not in run.record.leaderboard[1].evidence
     with pytest.raises(ValueError, match="regression"):
         tm.adapt(Xs, ys, Xt, method="jda")
     own = LogisticRegression(C=0.5)
@@ -96,7 +98,7 @@ def test_a_run_comes_back_from_disk(run, tmp_path):
     back = load_run(tmp_path / "run1")
     for method in run.methods:
         np.testing.assert_array_equal(back.predict(Xt, method), run.predict(Xt, method))
-    assert back.verdict == run.verdict
+    assert back.record == run.record
     assert back.leaderboard.equals(run.leaderboard)
     names = {p.name for p in (tmp_path / "run1").iterdir()}
     assert {"run.json", "model.tmap", "evidence.npz", "predictions.csv", "label_me.csv", "leaderboard.csv"} == names
@@ -133,7 +135,7 @@ def test_a_run_is_not_overwritten_unasked(run, tmp_path):
 def test_a_failure_while_writing_leaves_the_old_run_whole(run, tmp_path, monkeypatch):
     run.save(tmp_path / "run1")
     before = (tmp_path / "run1" / RECORD).read_bytes()
-    monkeypatch.setattr(type(run), "_to_label", lambda *_: 1 / 0)
+    monkeypatch.setattr("transfermap.runs.run_files.to_label", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run.save(tmp_path / "run1", overwrite=True)
     assert (tmp_path / "run1" / RECORD).read_bytes() == before
@@ -168,9 +170,14 @@ def test_what_is_no_run_gets_one_sentence(tmp_path):
         (tmp_path / RECORD).write_text(text, encoding="utf8")
         with pytest.raises(ValueError, match="damaged|not the record"):
             load_run(tmp_path)
-    (tmp_path / RECORD).write_text('{"kind": "transfermap-run", "format": 9}', encoding="utf8")
-    with pytest.raises(ValueError, match="install a newer one"):
-        load_run(tmp_path)
+    for format_, says in (
+        (9, "install a newer one"),
+        (1, "made by an earlier version"),
+        (2, "is damaged: record lacks"),
+    ):
+        (tmp_path / RECORD).write_text(json.dumps({"kind": "transfermap-run", "format": format_}), encoding="utf8")
+        with pytest.raises(ValueError, match=says):
+            load_run(tmp_path)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
@@ -197,5 +204,5 @@ def kill_at_random(folder: Path, times: int, seed: int) -> list[str]:
         outcomes.append("killed" if process.wait() == -signal.SIGKILL else "finished")
         run = load_run(folder / "run1")
         assert run.predict(pd.read_csv(folder / "b.csv")).shape == (60,)
-        assert run.record["leaderboard"]
+        assert run.record.leaderboard
     return outcomes

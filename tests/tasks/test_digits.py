@@ -145,10 +145,10 @@ def demo(task, tmp_path_factory):
 def test_the_demo_ends_with_a_verdict_the_truth_and_a_report(demo):
     folder, said = demo
     record = load_run(folder).record
-    assert record["truth"]["n"] == 200
-    assert record["verdict"]["answer"] in ("use", "stay", "unknown")
-    assert {row["method"] for row in record["leaderboard"]} >= {"majority", "sourceonly", "coral"}
-    assert all("oracle" in row for row in record["leaderboard"])
+    assert record.truth.n == 200
+    assert record.verdict.answer in ("use", "stay", "unknown")
+    assert {row.method for row in record.leaderboard} >= {"majority", "sourceonly", "coral"}
+    assert all(row.oracle is not None for row in record.leaderboard)
     assert "Truth: " in said
     assert "report.html" in said
     page = (folder / "report.html").read_text("utf8")
@@ -160,7 +160,7 @@ def test_the_demo_ends_with_a_verdict_the_truth_and_a_report(demo):
 def test_the_demos_scores_are_those_of_its_predictions(demo, task):
     folder, _ = demo
     run = load_run(folder)
-    scores = {row["method"]: row["oracle"]["value"] for row in run.record["leaderboard"]}
+    scores = {row.method: row.oracle.value for row in run.record.leaderboard}
     assert scores["majority"] < 0.2 < scores["sourceonly"]
     predicted = pd.read_csv(folder / "predictions.csv", dtype={"prediction": str})["prediction"]
-    assert scores[run.verdict["model"]] == np.mean(predicted.to_numpy() == task.truth[SOME].to_numpy())
+    assert scores[run.verdict.model] == np.mean(predicted.to_numpy() == task.truth[SOME].to_numpy())

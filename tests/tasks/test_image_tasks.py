@@ -19,7 +19,6 @@ from transfermap.cli.app import app
 from transfermap.data.images.image_files import find_images, thumbnail
 from transfermap.deep.pretrained import provider
 from transfermap.deep.pretrained.feature_cache import features
-from transfermap.runs.predict import predict_file, verify_file
 from transfermap.runs.run import adapt, load_run
 from transfermap.tasks.task import Task
 
@@ -129,7 +128,7 @@ def test_adapt_predict_verify_and_report_on_folders(sides, tmp_path):
     run = tmp_path / "run"
     command("adapt", *sides, *QUICK, "-o", run)
     record = json.loads((run / "run.json").read_text("utf8"))
-    assert record["sight"]["backbone"] == NAME and record["task"]["label"] == "class"
+    assert record["images"]["backbone"] == NAME and record["task"]["label"] == "class"
     predicted = pd.read_csv(run / "predictions.csv")
     assert predicted.columns[:3].tolist() == ["row", "file", "prediction"] and len(predicted) == 42
     assert predicted["file"].tolist() == find_images(sides[1]).files
@@ -183,20 +182,20 @@ def test_the_gallery_shows_what_it_says(sides):
     Image.fromarray(rng.integers(0, 256, (20, 24, 3), dtype=np.uint8)).save(strange)
     task = Task.from_files(*sides)
     run = adapt(task, method="coral", budget=2.0)
-    shown, thumbnails = run.record["sight"]["shown"], run.found.arrays["thumbnails"]
-    model, Xt = run.found.models[run.verdict["model"]], run.found.encoder.transform(task.target)
+    shown, thumbnails = run.record.images.gallery, run.found.arrays["thumbnails"]
+    model, Xt = run.found.models[run.verdict.model], run.found.encoder.transform(task.target)
     sure = model.predict_proba(Xt).max(axis=1)
-    assert shown["shifted"][0]["file"] == str(strange)
-    assert [p["value"] for p in shown["sure"]] == sorted(sure, reverse=True)[:8]
-    assert [p["value"] for p in shown["unsure"]] == sorted(sure)[:8]
+    assert shown.shifted[0].file == str(strange)
+    assert [p.value for p in shown.sure] == sorted(sure, reverse=True)[:8]
+    assert [p.value for p in shown.unsure] == sorted(sure)[:8]
     predicted = dict(zip(task.sight.target, run.predict(task.target), strict=True))
     kind = dict(zip(task.sight.source, task.labels, strict=True))
-    assert [c["class"] for c in shown["classes"]] == ["across", "down", "plain"]
-    for line in shown["classes"]:
-        assert {kind[p["file"]] for p in line["source"]} == {line["class"]}
-        assert {predicted[p["file"]] for p in line["target"]} <= {line["class"]}
-    for part in (*shown["sure"], *shown["classes"][0]["source"]):
-        assert bytes(thumbnails[part["thumbnail"]]) == thumbnail(part["file"], 96)
+    assert [c.name for c in shown.classes] == ["across", "down", "plain"]
+    for line in shown.classes:
+        assert {kind[p.file] for p in line.source} == {line.name}
+        assert {predicted[p.file] for p in line.target} <= {line.name}
+    for part in (*shown.sure, *shown.classes[0].source):
+        assert bytes(thumbnails[part.thumbnail]) == thumbnail(part.file, 96)
 
 
 def test_images_that_are_gone_leave_the_report_whole(sides, monkeypatch):
@@ -204,7 +203,7 @@ def test_images_that_are_gone_leave_the_report_whole(sides, monkeypatch):
     for file in task.sight.target[:30]:
         os.unlink(file)
     run = adapt(task, method="coral", budget=2.0)
-    left = [p["file"] for p in run.record["sight"]["shown"]["sure"]]
+    left = [p.file for p in run.record.images.gallery.sure]
     assert set(left) <= set(task.sight.target[30:]) and "<h2>The images" in run.report()
 
 
@@ -237,10 +236,10 @@ def test_a_run_refuses_other_weights_and_absent_backbones(sides, tmp_path, monke
     loaded = load_run(tmp_path / "run")
     provider.provides(NAME, "images")(lambda weights=None: tiny(seed=3))
     with pytest.raises(ValueError, match="other weights"):
-        predict_file(loaded, sides[1], tmp_path / "p.csv")
+        loaded.predict_file(sides[1], tmp_path / "p.csv")
     del provider.PROVIDERS[NAME]
     with pytest.raises(ValueError, match=f"no backbone '{NAME}'"):
-        verify_file(tmp_path / "run", sides[1])
+        loaded.verify(sides[1])
 
 
 def test_tables_are_read_without_torch(tmp_path):

@@ -40,7 +40,10 @@ forged("model.tmap", None)
 forged("model.tmap", pickle.dumps(Bomb()), "no model file")
 forged("run.json", b"{", "damaged")
 forged("run.json", b"[]", "not the record")
-forged("run.json", b'{"kind": "transfermap-run", "format": 1}', "damaged")
+forged("run.json", b'{"kind": "transfermap-run", "format": 1}', "earlier version", "format 1")
+forged("run.json", b'{"kind": "transfermap-run", "format": 2, "seed": 0}', "damaged", "lacks made")
+forged("run.json", b'{"kind": "transfermap-run", "format": "2"}', "format '2'")
+forged("run.json", b'{"kind": "somebody-elses", "format": 2}', "not the record")
 forged("run.json", b'{"kind": "transfermap-run", "format": 99}', "format 99", "newer")
 forged("run.json", b"[" * 100_000, "damaged")
 forged("run.json", None, "no run")
@@ -202,13 +205,13 @@ def predict_with_a_method_that_the_model_lacks(folder: Path) -> list[str]:
 
 @on_run("evidence.npz", "damaged")
 def verify_with_pickled_evidence(folder: Path) -> list[str]:
-    np.savez(folder / "run1" / "evidence.npz", told_sourceonly=np.array([Bomb()], dtype=object))
+    np.savez(folder / "run1" / "evidence.npz", predicted_sourceonly=np.array([Bomb()], dtype=object))
     return new(folder, pd.DataFrame({"row": [1, 2], "churned": ["yes", "no"]}), VERIFY)
 
 
 @on_run("evidence.npz", "damaged")
 def verify_with_evidence_of_another_run(folder: Path) -> list[str]:
-    np.savez(folder / "run1" / "evidence.npz", told_sourceonly=np.array(["yes"]))
+    np.savez(folder / "run1" / "evidence.npz", predicted_sourceonly=np.array(["yes"]))
     return new(folder, pd.DataFrame({"row": [1, 2], "churned": ["yes", "no"]}), VERIFY)
 
 

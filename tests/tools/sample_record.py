@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from transfermap.verdict.record import Record
 
 CANDIDATES = {
     "coral": ("Correlation alignment", 0.034, 0.012),
@@ -38,7 +41,7 @@ def sample_record(
     column_names: tuple[str, ...] = ("age", "monthly_fee", "plan", "tenure_days", "region", "last_login", "comment"),
     label: str = "churned",
     files: tuple[str, str] = ("shop_a.csv", "shop_b.csv"),
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[Record, dict[str, Any]]:
     """A run's record and evidence arrays.
 
     Parameters
@@ -60,9 +63,7 @@ def sample_record(
     target = np.roll(source, 1) * 0.5 + source * 0.5
     board = _leaderboard(rng, kind, answer, known, target, truth)
     method = "sourceonly" if answer == "stay" else "coral"
-    record = {
-        "format": 1,
-        "kind": "transfermap-run",
+    record: dict[str, Any] = {
         "made": "2026-11-22T13:00:00+00:00",
         "seconds": 61.2,
         "command": f"transfermap adapt {files[0]} {files[1]} --label {label} -o run1",
@@ -93,11 +94,12 @@ def sample_record(
         "verdict": {
             "answer": answer,
             "method": method,
+            "name": {"coral": CANDIDATES["coral"][0]}.get(method, "Source only"),
             "model": "coral" if answer == "use" else "sourceonly",
             "reasons": [_REASONS[answer], note("verdict.resampled", resamples=5)],
             "risk": answer != "use",
         },
-        "ledger": [
+        "assumptions": [
             {"note": note("check.clear", "warn", value=0.81, low=0.79, high=0.83), "status": "measured", "fine": True},
             {"note": note("check.outside", "warn", share=0.13), "status": "measured", "fine": False},
             {"note": note("assumptions.same_task", label=label), "status": "asserted", "fine": None},
@@ -105,10 +107,19 @@ def sample_record(
             {"note": note("assumptions.same_meaning", "warn", label=label), "status": "unknowable", "fine": None},
         ],
         "untrusted": {"count": 120, "rows": _rows(rng, ("far", "unsure"))},
-        "label_me": _rows(rng, ("disagree", "random", "unsure")),
-        "truth": _truth(kind) if truth else None,
+        "label_me": [row | {"stratum": "rest"} for row in _rows(rng, ("disagree", "random", "unsure"))],
+        "label_design": {"leaders": ["coral"], "sizes": {"rest": 9000}},
+        "truth": _truth(kind, board) if truth else None,
     }
-    return record, _arrays(rng, known, answer)
+    record["check"] |= {"task": record["task"]}
+    return Record.from_dict(record), _arrays(rng, known, answer)
+
+
+def altered(record: Record, change: Callable[[dict[str, Any]], object]) -> Record:
+    """The record after a change to its plain values."""
+    plain = record.to_dict()
+    change(plain)
+    return Record.from_dict(plain)
 
 
 def _score(value: float, half: float) -> dict[str, float]:
@@ -223,7 +234,7 @@ def _check(
     ]
     shares = [
         {
-            "class": name,
+            "name": name,
             "source": float(s),
             "target": float(t),
             "low": max(0.0, float(t) - 0.05),
@@ -252,11 +263,13 @@ def _rows(rng: np.random.Generator, reasons: tuple[str, ...]) -> list[dict[str, 
     return [{"row": row, "why": reasons[i % len(reasons)], "value": 3.1 / (i + 1)} for i, row in enumerate(rows)]
 
 
-def _truth(kind: str) -> dict[str, Any]:
-    score = "accuracy" if kind == "classification" else "r2"
+def _truth(kind: str, board: list[dict[str, Any]]) -> dict[str, Any]:
+    ends = {"gain": 0.0, "gain_low": -0.1, "gain_high": 0.1}
     return {
         "n": 40,
-        "score": score,
+        "metric": "accuracy" if kind == "classification" else "r2",
+        "rows": [row | row["oracle"] | ends for row in board if "oracle" in row],
+        "updated": None,
         "verdict_right": True,
         "notes": [note("verify.helped", method="Correlation alignment", gain=0.03, low=0.01, high=0.05)],
     }

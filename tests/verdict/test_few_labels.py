@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import transfermap as tm
 from transfermap.cli.app import app
-from transfermap.runs.predict import verify_file
+from transfermap.runs.run import load_run
 from transfermap.tasks.task import Task
 from transfermap.verdict.encoded import Domains
 from transfermap.verdict.labels.few_labels import PLAIN, digests, few_label_keys, learn_from
@@ -74,8 +74,8 @@ def test_what_cannot_be_learned_from_is_refused():
 
 def test_a_method_that_the_labels_do_not_suit_is_left_out_and_said():
     found = learn_from(DATA, np.flatnonzero(yt == "a")[:5], np.full(5, "a", dtype=object), LogisticRegression(), 0)
-    (line,) = (line for line in found.lines if line["method"] == "targetonly")
-    assert line["status"] == "failed" and "1 class" in line["fault"] and "targetonly" not in found.models
+    (line,) = (row for row in found.rows if row.method == "targetonly")
+    assert line.status == "failed" and "1 class" in line.fault and "targetonly" not in found.models
 
 
 def test_a_run_that_learned_hands_out_what_the_labels_support_and_is_never_scored_on_them(tmp_path):
@@ -83,24 +83,24 @@ def test_a_run_that_learned_hands_out_what_the_labels_support_and_is_never_score
     known = pd.DataFrame({"row": ROWS, "y": yt[ROWS]})
     task = Task.from_frames(source, target, label="y", target_labels=known)
     run = tm.adapt(task, learn=True)
-    assert run.verdict["model"] in {"targetonly", "feda", "dama", "tradaboost"}
-    assert run.verdict["reasons"][-1]["code"] == "verdict.by_labels"
+    assert run.verdict.model in {"targetonly", "feda", "dama", "tradaboost"}
+    assert run.verdict.reasons[-1].code == "verdict.by_labels"
     assert np.mean(run.predict(target) == yt) > 0.85
     blind = tm.adapt(Task.from_frames(source, target, label="y", target_labels=known))
-    assert "feda" not in blind.methods and blind.verdict["answer"] == run.verdict["answer"]
-    for lang, alone in (("en", "Labelled target rows only"), ("zh", "仅用已标注的目标行")):
+    assert "feda" not in blind.methods and blind.verdict.answer == run.verdict.answer
+    for lang, alone in (("en", "Target-only (labelled rows)"), ("zh", "仅用目标域（已标注的行）")):
         assert alone in run.report(lang=lang)
     folder = run.save(tmp_path / "run")
     more = tmp_path / "more.csv"
     target.assign(y=yt).iloc[:150].to_csv(more, index=False)
-    truth = verify_file(folder, more)
-    assert truth["n"] == 60 and "verify.learned" in [note["code"] for note in truth["notes"]]
-    assert {"feda", "targetonly"} <= {row["method"] for row in truth["rows"]}
+    truth = load_run(folder).verify(more)
+    assert truth.n == 60 and "verify.learned" in [note.code for note in truth.notes]
+    assert {"feda", "targetonly"} <= {row.method for row in truth.rows}
     known.to_csv(more, index=False)
     with pytest.raises(ValueError, match="has learned from all 90 labelled rows"):
-        verify_file(folder, more)
+        load_run(folder).verify(more)
     pd.DataFrame({"row": [89, 90, 91], "y": yt[89:92]}).to_csv(more, index=False)
-    assert verify_file(folder, more)["n"] == 2
+    assert load_run(folder).verify(more).n == 2
 
 
 def test_digests_tell_rows_apart():

@@ -6,23 +6,24 @@ import html
 import io
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from sample_record import sample_record
 from scipy.stats import beta
 
 import transfermap as tm
-from transfermap.messages import Note
 from transfermap.report.console.terminal import truth_view
 from transfermap.report.pages.run_page import html_page
-from transfermap.runs.predict import verify_file
 from transfermap.runs.run import load_run
 from transfermap.verdict.labels.choosing import LEADING, PROPOSED, REST, SIZES, strata, worth_labelling
 from transfermap.verdict.labels.posterior import PRIOR, posterior
-from transfermap.verdict.labels.update import POINT, SURE, Normal, beliefs, combined, foreseen, labels_needed, updated
-from transfermap.verdict.labels.verify import leading, verify
+from transfermap.verdict.labels.update import POINT, SURE, Normal, beliefs, combined, labels_needed, prior, updated
+from transfermap.verdict.labels.verify import among, leading, verify
+from transfermap.verdict.record import LabelDesign, Posterior, PredictedGain, Row, Truth, TruthRow
 
 LEADERS = ["coral", "tca"]
 N = 1200
@@ -70,14 +71,20 @@ def truth_of(y, predicted):
     }
 
 
-def record(predicted, kind="classification", n=N, foreseen=(), **more):
+def expected(gain, low, high):
+    return PredictedGain(gain, low, high, 0.8, 0.7, 0.9, 0.9, 0.5)
+
+
+def record(predicted, kind="classification", n=N, gains=(), leaders=LEADERS, **more):
     roles = {"majority": "baseline", "sourceonly": "baseline"}
-    board = [{"method": k, "name": k.upper(), "role": roles.get(k, "candidate")} for k in predicted]
-    for line in board:
-        line |= {"foreseen": dict(foreseen)[line["method"]]} if line["method"] in dict(foreseen) else {}
-    classes = list("0123") if kind == "classification" else None
-    task = {"label": "y", "kind": kind, "classes": classes, "n_target": n}
-    return {"task": task, "leaderboard": board, "verdict": {"answer": "unknown", "method": "sourceonly"}, **more}
+    board = tuple(
+        Row(k, k.upper(), roles.get(k, "candidate"), "ok", predicted_gain=dict(gains).get(k)) for k in predicted
+    )
+    made, _ = sample_record(kind, classes=tuple("0123"))
+    task = replace(made.task, n_target=n, label="y")
+    said = replace(made.verdict, answer="unknown", method="sourceonly", model="sourceonly")
+    design = LabelDesign(tuple(leaders), {})
+    return replace(made, **({"task": task, "leaderboard": board, "verdict": said, "label_design": design} | more))
 
 
 def part(predicted, rows):
@@ -85,7 +92,7 @@ def part(predicted, rows):
 
 
 def proposed_rows(predicted, kind, seed, n):
-    return np.array([r["row"] for r in worth_labelling(predicted, LEADERS, kind, seed, n)["label_me"]])
+    return np.array([r.row for r in worth_labelling(predicted, LEADERS, kind, seed, n)[0]])
 
 
 def estimated(y, predicted, seed, n, kind="classification", rows=None):
@@ -124,39 +131,37 @@ def test_strata_by_hand():
 @pytest.mark.parametrize("kind", ["classification", "regression"])
 def test_any_prefix_of_the_proposed_rows_is_a_good_design(kind):
     predicted = (world() if kind == "classification" else numbers())[1]
-    found = worth_labelling(predicted, LEADERS, kind, seed=3)
-    rows, where = found["label_me"], strata(predicted, LEADERS, kind)
-    assert len(rows) == len({r["row"] for r in rows}) == PROPOSED
-    assert all(r["stratum"] == where[r["row"]] for r in rows)
-    assert found["label_design"]["leaders"] == LEADERS
-    assert found["label_design"]["sizes"] == {k: int(np.sum(where == k)) for k in np.unique(where.astype(str))}
+    rows, design = worth_labelling(predicted, LEADERS, kind, seed=3)
+    where = strata(predicted, LEADERS, kind)
+    assert len(rows) == len({r.row for r in rows}) == PROPOSED
+    assert all(r.stratum == where[r.row] for r in rows)
+    assert list(design.leaders) == LEADERS
+    assert design.sizes == {k: int(np.sum(where == k)) for k in np.unique(where.astype(str))}
     strata_named = LEADERS if kind == "classification" else SIZES
     for n in (4, 10, 30, 100):
-        assert [r["row"] for r in worth_labelling(predicted, LEADERS, kind, 3, n)["label_me"]] == [
-            r["row"] for r in rows[:n]
-        ]
-        assert {r["stratum"] for r in rows[:n]} >= set(strata_named)
-        aimed = [r for r in rows[:n] if r["why"] == "disagree"]
+        assert worth_labelling(predicted, LEADERS, kind, 3, n)[0] == rows[:n]
+        assert {r.stratum for r in rows[:n]} >= set(strata_named)
+        aimed = [r for r in rows[:n] if r.why == "disagree"]
         assert abs(len(aimed) - 0.75 * n) < 1
-        assert all(r["stratum"] != REST for r in aimed)
+        assert all(r.stratum != REST for r in aimed)
         if kind == "classification":
-            assert abs(sum(r["stratum"] == "coral" for r in aimed) - n / 2) <= 1
-    assert {r["why"] for r in rows} == {"disagree", "random"}
-    assert worth_labelling(predicted, LEADERS, kind, 4)["label_me"] != rows
+            assert abs(sum(r.stratum == "coral" for r in aimed) - n / 2) <= 1
+    assert {r.why for r in rows} == {"disagree", "random"}
+    assert worth_labelling(predicted, LEADERS, kind, 4)[0] != rows
 
 
 def test_proposed_rows_where_there_is_little_to_choose_from():
     same = dict.fromkeys(("sourceonly", "coral"), np.array(list("abab"), dtype=object))
     for leaders in (["coral"], []):
-        found = worth_labelling(same, leaders, "classification", 0)
-        assert sorted(r["row"] for r in found["label_me"]) == [0, 1, 2, 3]
-        assert {r["why"] for r in found["label_me"]} == {"random"}
-        assert found["label_design"]["sizes"] == {REST: 4}
+        rows, design = worth_labelling(same, leaders, "classification", 0)
+        assert sorted(r.row for r in rows) == [0, 1, 2, 3]
+        assert {r.why for r in rows} == {"random"}
+        assert design.sizes == {REST: 4}
     # one row on which they differ comes first, and then the others
     other = same | {"coral": np.array(list("abaa"), dtype=object)}
-    first, *others = worth_labelling(other, ["coral"], "classification", 0)["label_me"]
-    assert (first["row"], first["why"], first["value"]) == (3, "disagree", 0.5)
-    assert sorted(r["row"] for r in others) == [0, 1, 2]
+    first, *others = worth_labelling(other, ["coral"], "classification", 0)[0]
+    assert (first.row, first.why, first.value) == (3, "disagree", 0.5)
+    assert sorted(r.row for r in others) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("stratum", ["coral", "tca", REST])
@@ -260,10 +265,10 @@ def test_methods_that_agree_everywhere_have_no_gain():
     assert not gains.any()
 
 
-# ---- what was foreseen, and the updated verdict
+# ---- what was predicted, and the updated verdict
 
 
-def test_foreseen_and_labels_add_up_as_normals():
+def test_predicted_gains_and_labels_add_up_as_normals():
     drawn = np.random.default_rng(0).normal(0.04, 0.03, 4000)
     mean, sd = drawn.mean(), drawn.std()
     both = combined(drawn, Normal(0.02, 0.02))
@@ -274,7 +279,7 @@ def test_foreseen_and_labels_add_up_as_normals():
     assert combined(np.zeros(5), Normal(0.1, 0.1)).tolist() == [0] * 5
 
 
-def test_a_foreseen_gain_that_labels_contradict_counts_less():
+def test_a_predicted_gain_that_labels_contradict_counts_less():
     drawn = np.random.default_rng(0).normal(-0.10, 0.02, 4000)
     both = combined(drawn, Normal(0.20, 0.02))
     assert abs(both.mean() - drawn.mean()) < 0.01
@@ -283,20 +288,19 @@ def test_a_foreseen_gain_that_labels_contradict_counts_less():
 @pytest.mark.parametrize(
     "predicted",
     [
-        {},
-        {"foreseen": None},
-        {"foreseen": {"gain": 0.1, "gain_low": None, "gain_high": 0.2}},
-        {"foreseen": {"gain": float("nan"), "gain_low": 0.0, "gain_high": 0.2}},
-        {"foreseen": {"gain": 0.1, "gain_low": 0.2, "gain_high": 0.0}},
-        {"foreseen": {"gain": "much", "gain_low": 0.0, "gain_high": 0.2}},
+        None,
+        expected(np.nan, 0.0, 0.2),
+        expected(0.1, np.nan, 0.2),
+        expected(0.1, -np.inf, 0.2),
+        expected(0.1, 0.2, 0.0),
     ],
 )
-def test_what_cannot_be_read_was_not_foreseen(predicted):
-    assert foreseen(predicted) is None
+def test_what_says_nothing_is_no_prior(predicted):
+    assert prior(predicted) is None
 
 
-def test_a_foreseen_interval_is_read_as_normal():
-    found = foreseen({"foreseen": {"gain": 0.03, "gain_low": -0.02, "gain_high": 0.08}})
+def test_a_predicted_interval_is_read_as_normal():
+    found = prior(expected(0.03, -0.02, 0.08))
     assert found.mean == 0.03
     assert found.sd == pytest.approx(0.05 / 1.6449, rel=1e-4)
 
@@ -313,8 +317,8 @@ def test_beliefs_by_hand():
 
 
 def believed(method="coral", gain=0.05, better=0.5, matters=0.5, even=0.1, needs=40):
-    found = {"gain": gain, "gain_low": gain - 0.1, "gain_high": gain + 0.1, "better": better, "matters": matters}
-    return {"method": method, "name": method, "posterior": found | {"even": even, "needs": needs, "best": 0.1}}
+    found = Posterior(gain, gain - 0.1, gain + 0.1, better, matters, even, 0.1, needs)
+    return TruthRow(method, method, "candidate", 0.8, 0.7, 0.9, gain, gain - 0.1, gain + 0.1, found)
 
 
 RULE = [
@@ -332,17 +336,17 @@ RULE = [
 @pytest.mark.parametrize(("rows", "base", "answer", "code"), RULE)
 def test_the_rule_of_the_updated_verdict(rows, base, answer, code):
     found = updated(rows, ["coral"], base, left=100)
-    assert found["answer"] == answer
-    assert found["method"] == (rows[-1]["method"] if answer == "use" else "sourceonly")
-    assert found["notes"][0]["code"] == code
-    assert found["more"] == {"verify.now_open": 40, "verify.now_never": None}.get(code, 0)
+    assert found.answer == answer
+    assert found.method == (rows[-1].method if answer == "use" else "sourceonly")
+    assert found.notes[0].code == code
+    assert found.more == {"verify.now_open": 40, "verify.now_never": None}.get(code, 0)
     for lang in ("en", "zh"):
-        assert Note(**found["notes"][0]).say(lang)
+        assert found.notes[0].say(lang)
 
 
 def test_that_it_does_not_matter_is_said():
     found = updated([believed(even=0.9, gain=0.001)], ["coral"], 0.4)
-    assert [n["code"] for n in found["notes"]] == ["verify.now_open", "verify.even"]
+    assert [n.code for n in found.notes] == ["verify.now_open", "verify.even"]
 
 
 def test_so_many_more_labels_make_it_sure():
@@ -358,47 +362,46 @@ def test_so_many_more_labels_make_it_sure():
     assert labels_needed(Normal(0.0, 0.0), Normal(0.0, 0.0), 10) == 0
 
 
-def told_by(y, predicted, n, seed=0, kind="classification", foreseen=()):
-    drawn = worth_labelling(predicted, LEADERS, kind, seed, n)
-    rows = np.array([r["row"] for r in drawn["label_me"]])
-    return verify(
-        record(predicted, kind, len(y), foreseen, **drawn), part(predicted, rows), y[rows], predicted, proposed=True
-    )
+def verified(y, predicted, n, seed=0, kind="classification", gains=()):
+    drawn, design = worth_labelling(predicted, LEADERS, kind, seed, n)
+    rows = np.array([r.row for r in drawn])
+    known = record(predicted, kind, len(y), gains, label_me=drawn, label_design=design)
+    return verify(known, part(predicted, rows), y[rows], predicted, proposed=True)
 
 
 def test_a_clear_winner_is_seen_with_30_labels():
     y, predicted = world(0.15)
-    answers = [told_by(y, predicted, 30, seed)["updated"] for seed in range(10)]
-    assert [(a["answer"], a["method"]) for a in answers].count(("use", "coral")) >= 8
+    answers = [verified(y, predicted, 30, seed).updated for seed in range(10)]
+    assert [(a.answer, a.method) for a in answers].count(("use", "coral")) >= 8
 
 
 def test_a_tie_is_not_decided_by_100_labels():
     y, predicted = world(0.0)
-    answers = [told_by(y, predicted, 100, seed)["updated"]["answer"] for seed in range(10)]
+    answers = [verified(y, predicted, 100, seed).updated.answer for seed in range(10)]
     assert answers.count("use") <= 2
 
 
 def test_what_never_differs_is_left_alone():
     y, predicted = world()
     predicted |= dict.fromkeys((*LEADERS, "sa"), predicted["sourceonly"])
-    found = told_by(y, predicted, 10)["updated"]
-    assert (found["answer"], found["method"], found["more"]) == ("stay", "sourceonly", 0)
+    found = verified(y, predicted, 10).updated
+    assert (found.answer, found.method, found.more) == ("stay", "sourceonly", 0)
 
 
-def test_a_wrong_foreseen_gain_is_overruled_by_100_labels():
+def test_a_wrong_predicted_gain_is_overruled_by_100_labels():
     y, predicted = world(-0.15)
-    wrong = {"coral": {"gain": 0.15, "gain_low": 0.10, "gain_high": 0.20}}
-    found = told_by(y, predicted, 100, foreseen=wrong)
-    coral = next(r for r in found["rows"] if r["method"] == "coral")
-    assert found["updated"]["answer"] != "use"
-    assert coral["posterior"]["better"] < 0.05
+    wrong = {"coral": expected(0.15, 0.10, 0.20)}
+    found = verified(y, predicted, 100, gains=wrong)
+    coral = next(r for r in found.rows if r.method == "coral")
+    assert found.updated.answer != "use"
+    assert coral.posterior.better < 0.05
 
 
-def test_a_right_foreseen_gain_helps_few_labels():
+def test_a_right_predicted_gain_helps_few_labels():
     y, predicted = world(0.10)
-    right = {"coral": {"gain": 0.10, "gain_low": 0.02, "gain_high": 0.18}}
+    right = {"coral": expected(0.10, 0.02, 0.18)}
     with_it, without = (
-        np.mean([told_by(y, predicted, 10, s, foreseen=f)["updated"]["answer"] == "use" for s in range(10)])
+        np.mean([verified(y, predicted, 10, s, gains=f).updated.answer == "use" for s in range(10)])
         for f in (right, ())
     )
     assert with_it > without
@@ -406,39 +409,39 @@ def test_a_right_foreseen_gain_helps_few_labels():
 
 def test_the_first_named_winner_in_numbers():
     y, predicted = numbers()
-    found = told_by(y, predicted, 60, kind="regression")
-    coral = next(r for r in found["rows"] if r["method"] == "coral")
-    assert (found["updated"]["answer"], found["updated"]["method"]) == ("use", "coral")
-    assert coral["gain_low"] < truth_of(y, predicted)["coral"] < coral["gain_high"]
+    found = verified(y, predicted, 60, kind="regression")
+    coral = next(r for r in found.rows if r.method == "coral")
+    assert (found.updated.answer, found.updated.method) == ("use", "coral")
+    assert coral.gain_low < truth_of(y, predicted)["coral"] < coral.gain_high
 
 
 def test_guessing_is_no_method_to_use():
     y, predicted = world()
     predicted["majority"] = y
-    found = told_by(y, predicted, 40)
-    assert "posterior" not in next(r for r in found["rows"] if r["method"] == "majority")
-    assert found["updated"]["method"] != "majority"
+    found = verified(y, predicted, 40)
+    assert next(r for r in found.rows if r.method == "majority").posterior is None
+    assert found.updated.method != "majority"
 
 
 def test_who_leads():
     predicted = world()[1]
-    assert leading(record(predicted), predicted) == ["coral", "tca", "sa"][:LEADING]
-    used = record(predicted) | {"verdict": {"answer": "use", "method": "sa"}}
-    assert leading(used, predicted) == ["sa", "coral", "tca"]
-    assert leading(record(predicted, label_design={"leaders": ["tca", "nosuch"]}), predicted) == ["tca"]
+    board = record(predicted).leaderboard
+    assert leading(board, "sourceonly", predicted) == ["coral", "tca", "sa"][:LEADING]
+    assert leading(board, "sa", predicted) == ["sa", "coral", "tca"]
+    assert among(["tca", "nosuch"], predicted) == ["tca"]
     alone = {k: predicted[k] for k in ("majority", "sourceonly")}
-    assert leading(record(alone), alone) == []
-    assert verify(record(alone), part(alone, np.arange(9)), world()[0][:9])["updated"] is None
+    assert leading(record(alone).leaderboard, "sourceonly", alone) == []
+    assert verify(record(alone, leaders=()), part(alone, np.arange(9)), world()[0][:9]).updated is None
 
 
 def test_random_rows_are_scored_as_they_are():
     y, predicted = world()
     rows = np.random.default_rng(0).permutation(N)[:50]
     found = verify(record(predicted), part(predicted, rows), y[rows], predicted)
-    for row in found["rows"]:
-        assert row["value"] == np.mean(predicted[row["method"]][rows] == y[rows])
-    assert "verify.weighted" not in [n["code"] for n in found["notes"]]
-    assert "verify.weighted" in [n["code"] for n in told_by(y, predicted, 50)["notes"]]
+    for row in found.rows:
+        assert row.value == np.mean(predicted[row.method][rows] == y[rows])
+    assert "verify.weighted" not in [n.code for n in found.notes]
+    assert "verify.weighted" in [n.code for n in verified(y, predicted, 50).notes]
 
 
 # ---- from a file to the report
@@ -473,30 +476,30 @@ def test_label_me_is_weighted_by_columns_and_by_row(copy):
     found = []
     for columns in (None, ["row", "label"]):
         filled(folder, y, 30, columns).to_csv(path, index=False)
-        found.append(verify_file(folder, path))
-    assert found[0]["rows"] == found[1]["rows"]
-    assert found[0]["updated"] == found[1]["updated"]
-    assert "verify.weighted" in [n["code"] for n in found[0]["notes"]]
+        found.append(load_run(folder).verify(path))
+    assert found[0].rows == found[1].rows
+    assert found[0].updated == found[1].updated
+    assert "verify.weighted" in [n.code for n in found[0].notes]
     run = load_run(folder)
-    sizes = run.record["label_design"]["sizes"]
-    proposed = pd.DataFrame(run.record["label_me"])[:30]
+    sizes = run.record.label_design.sizes
+    proposed = pd.DataFrame(run.record.to_dict()["label_me"])[:30]
     predicted = run.found.arrays["predicted_sourceonly"][proposed["row"]]
     right = pd.Series(predicted == y[proposed["row"]].astype(str)).groupby(proposed["stratum"]).mean()
-    base = next(r for r in found[0]["rows"] if r["method"] == "sourceonly")
-    assert base["value"] == pytest.approx(sum(right[h] * size for h, size in sizes.items()) / sum(sizes.values()))
+    base = next(r for r in found[0].rows if r.method == "sourceonly")
+    assert base.value == pytest.approx(sum(right[h] * size for h, size in sizes.items()) / sum(sizes.values()))
 
 
 def test_rows_that_were_not_proposed_are_a_random_sample(copy):
     folder, y, path = copy
-    proposed = {r["row"] for r in load_run(folder).record["label_me"]}
+    proposed = {r.row for r in load_run(folder).record.label_me}
     other = next(i for i in range(len(y)) if i not in proposed)
     rows = [*list(proposed)[:20], other]
     pd.DataFrame({"row": rows, "label": y[rows]}).to_csv(path, index=False)
-    found = verify_file(folder, path)
-    assert "verify.weighted" not in [n["code"] for n in found["notes"]]
-    base = next(r for r in found["rows"] if r["method"] == "sourceonly")
+    found = load_run(folder).verify(path)
+    assert "verify.weighted" not in [n.code for n in found.notes]
+    base = next(r for r in found.rows if r.method == "sourceonly")
     predicted = load_run(folder).found.arrays["predicted_sourceonly"][rows]
-    assert base["value"] == pytest.approx(np.mean(predicted == y[rows].astype(str)))
+    assert base.value == pytest.approx(np.mean(predicted == y[rows].astype(str)))
 
 
 def test_numbers_that_count_other_rows_are_not_taken_for_the_targets(copy):
@@ -507,23 +510,7 @@ def test_numbers_that_count_other_rows_are_not_taken_for_the_targets(copy):
     table.to_csv(path, index=False)
     predicted = load_run(folder).found.arrays["predicted_sourceonly"][table["row"]]
     assert np.mean(predicted == predicted[::-1]) < 0.8
-    assert "verify.weighted" not in [n["code"] for n in verify_file(folder, path)["notes"]]
-
-
-def test_an_older_run_is_verified_as_it_was(copy):
-    folder, y, path = copy
-    old = json.loads((folder / "run.json").read_text("utf8"))
-    old.pop("label_design")
-    old["label_me"] = [{k: v for k, v in r.items() if k != "stratum"} for r in old["label_me"]]
-    (folder / "run.json").write_text(json.dumps(old), encoding="utf8")
-    filled(folder, y, 30, ["row", "label"]).to_csv(path, index=False)
-    found = verify_file(folder, path)
-    assert {"verify.hard"} == {n["code"] for n in found["notes"]} & {"verify.hard", "verify.weighted"}
-    rows = pd.read_csv(path)["row"]
-    predicted = load_run(folder).found.arrays["predicted_sourceonly"][rows]
-    base = next(r for r in found["rows"] if r["method"] == "sourceonly")
-    assert base["value"] == pytest.approx(np.mean(predicted == y[rows].astype(str)))
-    assert found["updated"]["answer"] in ("use", "stay", "unknown")
+    assert "verify.weighted" not in [n.code for n in load_run(folder).verify(path).notes]
 
 
 @pytest.mark.parametrize("change", [{"sizes": {"rest": 3}}, {"leaders": ["nosuch"]}])
@@ -534,15 +521,15 @@ def test_a_design_that_does_not_fit_the_run_is_refused(copy, change):
     (folder / "run.json").write_text(json.dumps(forged), encoding="utf8")
     filled(folder, y, 30, ["row", "label"]).to_csv(path, index=False)
     with pytest.raises(ValueError, match="the run is damaged"):
-        verify_file(folder, path)
+        load_run(folder).verify(path)
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_the_updated_verdict_is_shown(copy, lang):
     folder, y, path = copy
     filled(folder, y, 30, ["row", "label"]).to_csv(path, index=False)
-    truth = verify_file(folder, path)
-    said = Note(**truth["updated"]["notes"][0]).say(lang)
+    truth = load_run(folder).verify(path)
+    said = truth.updated.notes[0].say(lang)
     screen = Console(width=80, color_system=None, file=io.StringIO())
     screen.print(truth_view(truth, lang))
     shown = screen.file.getvalue()
@@ -551,4 +538,4 @@ def test_the_updated_verdict_is_shown(copy, lang):
     loaded = load_run(folder)
     page = html_page(loaded.record, loaded.found.arrays, lang)
     assert said[:12] in html.unescape(page)
-    assert json.loads((folder / "truth.json").read_text("utf8"))["updated"] == truth["updated"]
+    assert Truth.from_dict(json.loads((folder / "truth.json").read_text("utf8"))) == truth == loaded.record.truth

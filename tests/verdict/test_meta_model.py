@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -16,7 +18,6 @@ from transfermap.verdict.meta_model import (
     GAINS,
     LEVELS,
     Facts,
-    Foreseen,
     Foresight,
     Gains,
     Line,
@@ -25,6 +26,7 @@ from transfermap.verdict.meta_model import (
     shipped,
     traits,
 )
+from transfermap.verdict.record import PredictedGain
 
 STEADY = [np.array(["a", "b"] * 10)] * 3
 SHIFTED = Setting(auc=0.8, auc_low=0.75, only_shares=False, shares=(0.5, 0.5))
@@ -49,7 +51,7 @@ def seen(key, **scores):
 
 
 def hoped(gain, net):
-    return Foreseen(gain, gain - 0.05, gain + 0.05, 0.8 + gain, 0.6, 0.95, 0.7, net)
+    return PredictedGain(gain, gain - 0.05, gain + 0.05, 0.8 + gain, 0.6, 0.95, 0.7, net)
 
 
 def test_a_line_is_a_sum_over_standardised_traits():
@@ -152,7 +154,7 @@ def test_the_greatest_gain_that_nothing_forbids_is_used_and_to_stay_nothing_may_
     assert decide(stands, SHIFTED, True, foreseen=predicted).method == "tca"
     assert decide(plain("tca", "coral"), SHIFTED, True, foreseen=predicted).method == "coral"
     # what may gain most is used once a gain is sure for one, and both say why
-    mixed = {"coral": hoped(0.02, 0.3), "tca": hoped(0.01, 0.01)._replace(gain_high=0.4)}
+    mixed = {"coral": hoped(0.02, 0.3), "tca": replace(hoped(0.01, 0.01), gain_high=0.4)}
     said = decide(plain("tca", "coral"), SHIFTED, True, foreseen=mixed, least=0.2)
     assert (said.method, [n.values["method"] for n in said.reasons]) == (
         "tca",
@@ -160,7 +162,7 @@ def test_the_greatest_gain_that_nothing_forbids_is_used_and_to_stay_nothing_may_
     )
     assert Judgement(plain("tca", "coral"), mixed, True, said).backs("tca")
     assert not Judgement(plain("tca"), {"tca": mixed["tca"]}, True, said).backs("tca")
-    one = {"coral": hoped(-0.2, -0.4), "tca": hoped(-0.3, -0.4)._replace(gain_high=0.1)}
+    one = {"coral": hoped(-0.2, -0.4), "tca": replace(hoped(-0.3, -0.4), gain_high=0.1)}
     assert decide(plain("tca", "coral"), SHIFTED, True, foreseen=one).answer == "unknown"
 
 

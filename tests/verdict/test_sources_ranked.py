@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -31,18 +32,18 @@ TARGET = table(4).drop(columns="y")
 def test_the_source_that_lies_near_and_is_learnt_well_stands_first():
     found = check(Task.from_frames(SOURCES, TARGET, label="y"))
     near, *others = found.sources
-    assert (near["source"], near["rows"]) == ("near", 160)
-    assert near["low"] < near["useful"] < near["high"]
-    assert all(row["useful"] < near["low"] for row in others)
-    assert {row["source"]: row["distance"] for row in found.sources}["far"] > 1.5
+    assert (near.source, near.rows) == ("near", 160)
+    assert near.low < near.useful < near.high
+    assert all(row.useful < near.low for row in others)
+    assert {row.source: row.distance for row in found.sources}["far"] > 1.5
     note = next(note for note in found.notes if note.code == "check.sources")
-    assert (note.values["best"], note.values["last"]) == ("near", others[-1]["source"])
+    assert (note.values["best"], note.values["last"]) == ("near", others[-1].source)
 
 
 def test_equal_sources_are_called_equal_and_small_ones_are_passed_over():
     twins = {"north": table(5), "south": table(6), "tiny": table(7, n=12)}
     found = check(Task.from_frames(twins, TARGET, label="y"))
-    assert {row["source"] for row in found.sources} == {"north", "south"}
+    assert {row.source for row in found.sources} == {"north", "south"}
     assert "check.sources_even" in [note.code for note in found.notes]
 
 
@@ -59,19 +60,19 @@ def test_numbers_are_ranked_by_how_much_is_explained():
     }
     predicted["noisy"]["y"] = rng.normal(size=160)
     found = check(Task.from_frames(predicted, TARGET, label="y"))
-    assert found.task["kind"] == "regression" and found.sources[0]["source"] == "near"
-    assert found.sources[0]["useful"] > 0.7
+    assert found.task.kind == "regression" and found.sources[0].source == "near"
+    assert found.sources[0].useful > 0.7
 
 
 def test_terminal_and_report_show_the_sources():
-    found = check(Task.from_frames(SOURCES | {"<b>&": table(8)}, TARGET, label="y")).to_dict()
+    found = check(Task.from_frames(SOURCES | {"<b>&": table(8)}, TARGET, label="y"))
     screen = Console(record=True, width=100, file=io.StringIO())
     screen.print(check_view(found))
     shown = screen.export_text()
     assert "most useful first" in shown and "near" in shown and "[b]" not in shown
     record, arrays = sample_record("classification")
     plain = html_page(record, arrays)
-    record["check"]["sources"] = list(found["sources"])
+    record = replace(record, check=replace(record.check, sources=found.sources))
     for lang, title in (("en", "Sources, the most useful first"), ("zh", "各个源")):
         page = html_page(record, arrays, lang)
         assert title in page and "&lt;b&gt;&amp;" in page and title not in plain

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from sample_record import sample_record
 from sklearn.linear_model import LogisticRegression
 
 import transfermap as tm
 from transfermap.card import find
 from transfermap.data.toy import make_toy
-from transfermap.messages import Note
 from transfermap.roles import Adapter
 from transfermap.tasks.task import Task
 from transfermap.verdict import evidence, investigate
@@ -32,10 +32,11 @@ from transfermap.verdict.evidence import (
     observe,
     steadiness,
 )
+from transfermap.verdict.final_verdict import final_verdict
 from transfermap.verdict.labels.choosing import confidence, disagreement, untrusted
 from transfermap.verdict.labels.verify import target_truth, verify, with_truth
 from transfermap.verdict.named_estimators import estimator, guess
-from transfermap.verdict.record import spoken
+from transfermap.verdict.record import Row, Untrusted
 from transfermap.verdict.scoring import ground_of
 
 UP, DOWN, EVEN = (0.05, 0.06, 0.05, 0.07, 0.05), (-0.05, -0.06, -0.05, -0.07, -0.05), (0.0,) * 5
@@ -319,8 +320,7 @@ def test_a_veto_is_told_with_its_reason():
 def test_where_what_wins_does_not_adapt_it_is_said(key, said):
     predicted = {"sourceonly": np.array(["a", "b"]), key: np.array(["a", "b"])}
     verdict = SimpleNamespace(answer="use", method=key, reasons=(), risk=False)
-    record = spoken(Judgement({}, {}, True, verdict), key, "auto", [made(key), BASE], predicted, 5)
-    notes = [Note(**r) for r in record["reasons"]]
+    notes = final_verdict(Judgement({}, {}, True, verdict), key, [made(key), BASE], predicted, 5).reasons
     assert ("verdict.no_transfer" in codes(notes)) == said
     assert in_words(notes)
 
@@ -331,8 +331,7 @@ def test_a_net_asked_for_alone_is_said_to_prove_nothing_of_transfer(others, said
     standings = {"dann": stands(key="dann")}
     verdict = SimpleNamespace(answer="unknown", method="sourceonly", reasons=(), risk=True)
     field = [made("dann"), *map(made, others), BASE]
-    record = spoken(Judgement(standings, {}, True, verdict), "dann", "dann", field, predicted, 5)
-    notes = [Note(**r) for r in record["reasons"]]
+    notes = final_verdict(Judgement(standings, {}, True, verdict), "dann", field, predicted, 5).reasons
     assert ("verdict.net_alone" in codes(notes)) == said
     assert in_words(notes)
 
@@ -630,16 +629,16 @@ def test_disagreement_by_hand():
 
 def test_untrusted_by_hand():
     found = untrusted(np.array([0.5, 4.0, 2.0, 6.0, 1.0]), 2.0, np.array([0.55, 0.5, 0.9, 0.95, 0.51]))
-    assert found["count"] == 4
-    assert [(r["row"], r["why"], r["value"]) for r in found["rows"]] == [
+    assert found.count == 4
+    assert [(r.row, r.why, r.value) for r in found.rows] == [
         (3, "far", 3.0),
         (1, "far", 2.0),
         (4, "unsure", 0.51),
         (0, "unsure", 0.55),
     ]
-    assert untrusted(np.arange(40.0) + 10, 2.0, None)["count"] == 40
-    assert len(untrusted(np.arange(40.0) + 10, 2.0, None)["rows"]) == 20
-    assert untrusted(np.zeros(3), 0.0, None) == {"count": 0, "rows": []}
+    assert untrusted(np.arange(40.0) + 10, 2.0, None).count == 40
+    assert len(untrusted(np.arange(40.0) + 10, 2.0, None).rows) == 20
+    assert untrusted(np.zeros(3), 0.0, None) == Untrusted(0, ())
 
 
 def test_confidence_is_the_probability_of_the_predicted_class():
@@ -685,7 +684,7 @@ def note_of(found, code):
 def test_check_without_a_shift(seed):
     found = check(toy_task("no_shift", n=100, seed=seed))
     assert found.notes[0].code == "check.same"
-    assert found.auc["low"] <= 0.52
+    assert found.auc.low <= 0.52
     assert not found.only_shares
     assert found.duplicates == 0
     assert codes(found.notes)[-1] == "check.unknowable"
@@ -698,9 +697,9 @@ def test_check_sees_that_only_the_shares_differ(seed):
     found = check(Task.from_arrays(toy.Xs, toy.ys, toy.Xt))
     assert found.only_shares
     assert "check.only_shares" in codes(found.notes)
-    ones = next(share for share in found.shares if share["class"] == "1")
-    assert ones["low"] <= toy.yt.mean() <= ones["high"]
-    assert ones["source"] == pytest.approx(toy.ys.mean(), abs=0.01)
+    ones = next(share for share in found.shares if share.name == "1")
+    assert ones.low <= toy.yt.mean() <= ones.high
+    assert ones.source == pytest.approx(toy.ys.mean(), abs=0.01)
 
 
 @pytest.mark.parametrize("moved", [0.0, 3.0])
@@ -714,7 +713,7 @@ def test_check_names_the_classes_that_the_target_seems_to_lack(moved):
         Xt = X[target] + [0, 0, moved]
         found = check(Task.from_arrays(X[source], y[source], Xt))
         lacking = ["blue", "grey"] * (len(Xt) < 400)
-        assert [s["class"] for s in found.shares if s["absent"]] == lacking
+        assert [s.name for s in found.shares if s.absent] == lacking
         notes = [note for note in found.notes if note.code.startswith("check.absent")]
         # where another column has moved too, it is a guess, and said to be one
         expected = [("check.absent_unclear" if moved else "check.absent", lacking)] if lacking else []
@@ -739,13 +738,13 @@ def test_check_names_the_column_that_has_moved(name):
     }
     found = compared(people(150, 0), people(150, 1, **{name: moves[name]}))
     first, *others = found.columns
-    assert first["column"] == name
-    assert first["significant"]
-    assert first["shift"] > 0.2
-    assert not any(column["significant"] for column in others)
+    assert first.column == name
+    assert first.significant
+    assert first.shift > 0.2
+    assert not any(column.significant for column in others)
     assert note_of(found, "check.carriers").values["columns"][0] == name
     assert note_of(found, "check.moved").values == {"count": 1, "of": 4}
-    assert found.frame()["column"].tolist() == [column["column"] for column in found.columns]
+    assert found.frame()["column"].tolist() == [column.column for column in found.columns]
 
 
 def test_check_names_categories_that_the_source_never_shows():
@@ -757,9 +756,9 @@ def test_check_names_categories_that_the_source_never_shows():
 def test_check_names_gaps():
     found = compared(people(100, 0), people(100, 1, age=lambda t, rng: t.age.where(np.arange(100) >= 30)))
     assert note_of(found, "check.gaps").values == {"columns": ["age"]}
-    age = next(column for column in found.columns if column["column"] == "age")
-    assert (age["missing_source"], age["missing_target"]) == (0.0, 0.3)
-    assert age["significant"]
+    age = next(column for column in found.columns if column.column == "age")
+    assert (age.missing_source, age.missing_target) == (0.0, 0.3)
+    assert age.significant
 
 
 def test_check_counts_rows_that_stand_in_both():
@@ -827,17 +826,17 @@ def test_check_reads_text():
         return lambda t, rng: [" ".join(rng.choice(vocabulary, 8)) for _ in range(len(t))]
 
     moved = compared(people(80, 0, said=sentences(words)), people(80, 1, said=sentences(other)))
-    assert (moved.columns[0]["column"], moved.columns[0]["kind"]) == ("said", "text")
-    assert moved.columns[0]["significant"]
-    assert moved.columns[0]["shift"] > 0.5
+    assert (moved.columns[0].column, moved.columns[0].kind) == ("said", "text")
+    assert moved.columns[0].significant
+    assert moved.columns[0].shift > 0.5
     still = compared(people(80, 0, said=sentences(words)), people(80, 1, said=sentences(words)))
-    assert not any(column["significant"] for column in still.columns)
+    assert not any(column.significant for column in still.columns)
 
 
 def test_check_of_a_regression_task():
     found = check(toy_task("site_offsets", n=100, kind="regression"))
-    assert found.task["kind"] == "regression"
-    assert found.task["classes"] is None
+    assert found.task.kind == "regression"
+    assert found.task.classes is None
     assert found.shares == ()
     assert not found.only_shares
     assert found.notes[0].code in ("check.clear", "check.apart")
@@ -893,9 +892,9 @@ def quick(monkeypatch):
 def predicted(task):
     """All that a run says of a task, but for seconds, the date, and the sentence that a label column was taken out."""
     record = tm.adapt(task, method=["coral"], seed=3).record
-    rows = [{k: v for k, v in row.items() if k not in ("seconds", "oracle")} for row in record["leaderboard"]]
-    found = {k: v for k, v in record["check"].items() if k != "reading"}
-    return [record[part] for part in ("verdict", "label_me", "untrusted", "ledger")] + [rows, found]
+    rows = [dataclasses.replace(row, seconds=0.0, oracle=None) for row in record.leaderboard]
+    check = dataclasses.replace(record.check, reading=())
+    return [record.verdict, record.label_me, record.untrusted, record.assumptions, rows, check]
 
 
 @pytest.fixture(scope="module")
@@ -911,7 +910,7 @@ def test_no_cell_of_the_targets_label_column_is_read(quick, unlabelled):
     with pytest.raises(AssertionError, match="was read"):
         Task.from_frames(SOURCE.assign(ill=secrets), TARGET, label="ill")
     hidden = Task.from_frames(SOURCE, TARGET.assign(ill=secrets), label="ill")
-    assert check(hidden, seed=3).columns == tuple(unlabelled[-1]["columns"])
+    assert check(hidden, seed=3).columns == unlabelled[-1].columns
     assert predicted(hidden) == unlabelled
 
 
@@ -931,18 +930,18 @@ def test_known_target_labels_are_asked_for_when_all_else_is_done(quick, unlabell
     assert predicted(task) == unlabelled
     sealed = Sealed()
     locked = dataclasses.replace(task, truth=sealed)
-    assert check(locked, seed=3).columns == tuple(unlabelled[-1]["columns"])
+    assert check(locked, seed=3).columns == unlabelled[-1].columns
     with pytest.raises(AssertionError, match="before the verdict stood"):
         len(sealed)
 
-    finish = investigate._rows
+    finish = investigate.Record
 
-    def last_step(*arguments):
-        found = finish(*arguments)
+    def last_step(**parts):
+        found = finish(**parts)
         object.__setattr__(sealed, "open", True)
         return found
 
-    monkeypatch.setattr(investigate, "_rows", last_step)
+    monkeypatch.setattr(investigate, "Record", last_step)
     with pytest.raises(InterruptedError):
         tm.adapt(locked, method="sourceonly")
 
@@ -952,11 +951,14 @@ def test_known_target_labels_are_asked_for_when_all_else_is_done(quick, unlabell
 
 def record(answer="use", method="coral", kind="classification", classes=("no", "yes")):
     lines = [("majority", "baseline"), ("sourceonly", "baseline"), ("coral", "candidate"), ("sa", "candidate")]
-    return {
-        "task": {"label": "ill", "kind": kind, "classes": list(classes) if kind == "classification" else None},
-        "leaderboard": [{"method": key, "name": key, "role": role} for key, role in lines],
-        "verdict": {"answer": answer, "method": method if answer == "use" else "sourceonly"},
-    }
+    made, _ = sample_record(kind)
+    said = dataclasses.replace(made.verdict, answer=answer, method=method if answer == "use" else "sourceonly")
+    return dataclasses.replace(
+        made,
+        task=dataclasses.replace(made.task, label="ill", classes=classes if kind == "classification" else None),
+        leaderboard=tuple(Row(key, key, role, "ok") for key, role in lines),
+        verdict=said,
+    )
 
 
 def wrong(labels, rows):
@@ -982,18 +984,18 @@ TRUTHS = [
 def test_whether_the_verdict_was_right(answer, base, coral, right, code):
     predicted = {"majority": np.full(100, "no"), "sourceonly": wrong(LABELS, base), "coral": wrong(LABELS, coral)}
     found = verify(record(answer), predicted, LABELS)
-    assert found["verdict_right"] is right
-    assert found["notes"][0]["code"] == code
-    assert found["notes"][0]["values"]["method"] == "coral"
-    rows = {row["method"]: row for row in found["rows"]}
+    assert found.verdict_right is right
+    assert found.notes[0].code == code
+    assert found.notes[0].values["method"] == "coral"
+    rows = {row.method: row for row in found.rows}
     assert list(rows) == ["majority", "sourceonly", "coral"]  # sa was not fitted
-    assert rows["coral"]["value"] == 1 - len(coral) / 100
-    assert rows["coral"]["gain"] == pytest.approx((len(base) - len(coral)) / 100)
-    assert rows["sourceonly"]["gain"] == rows["sourceonly"]["gain_low"] == rows["sourceonly"]["gain_high"] == 0
+    assert rows["coral"].value == 1 - len(coral) / 100
+    assert rows["coral"].gain == pytest.approx((len(base) - len(coral)) / 100)
+    assert rows["sourceonly"].gain == rows["sourceonly"].gain_low == rows["sourceonly"].gain_high == 0
     for row in rows.values():
-        assert row["low"] <= row["value"] <= row["high"]
-        assert row["gain_low"] <= row["gain"] <= row["gain_high"]
-    assert all(tm.messages.Note(**note).say(lang) for note in found["notes"] for lang in ("en", "zh"))
+        assert row.low <= row.value <= row.high
+        assert row.gain_low <= row.gain <= row.gain_high
+    assert all(note.say(lang) for note in found.notes for lang in ("en", "zh"))
 
 
 @pytest.mark.parametrize(("noise", "right"), [(0.1, True), (3.0, False)])
@@ -1002,29 +1004,29 @@ def test_whether_a_verdict_on_numbers_was_right(noise, right):
     y = rng.normal(size=80)
     predicted = {"sourceonly": y + rng.normal(size=80), "coral": y + noise * rng.normal(size=80)}
     found = verify(record(kind="regression"), predicted, y)
-    assert found["metric"] == "r2"
-    assert found["verdict_right"] is right
-    coral = next(row for row in found["rows"] if row["method"] == "coral")
-    assert coral["value"] == pytest.approx(1 - ((y - predicted["coral"]) ** 2).mean() / y.var())
+    assert found.metric == "r2"
+    assert found.verdict_right is right
+    coral = next(row for row in found.rows if row.method == "coral")
+    assert coral.value == pytest.approx(1 - ((y - predicted["coral"]) ** 2).mean() / y.var())
 
 
 def test_few_and_strange_labels_are_told():
     labels = np.array(["yes", "no", "maybe"], dtype=object)
     predicted = dict.fromkeys(("sourceonly", "coral"), np.array(["yes", "no", "no"]))
     found = verify(record("stay"), predicted, labels)
-    notes = {note["code"]: note["values"] for note in found["notes"]}
+    notes = {note.code: note.values for note in found.notes}
     assert notes["verify.few"] == {"n": 3}
     assert notes["verify.strange"] == {"classes": ["maybe"]}
-    assert [row["value"] for row in found["rows"]] == pytest.approx([2 / 3, 2 / 3])
+    assert [row.value for row in found.rows] == pytest.approx([2 / 3, 2 / 3])
     enough = verify(record("stay"), {k: np.tile(v, 10) for k, v in predicted.items()}, np.tile(labels, 10))
-    assert "verify.few" not in {note["code"] for note in enough["notes"]}
+    assert "verify.few" not in {note.code for note in enough.notes}
 
 
 @pytest.mark.parametrize(
     "values", [[1, 0, 2], ["1", "0", "2"], [1.0, 0.0, 2.0], ["1.0", " 0", "2.000"], ["１", "0", "2"]]
 )
 def test_labels_may_be_spelled_differently(values):
-    labels, there = target_truth(pd.Series(values), record(classes=("0", "1", "2")))
+    labels, there = target_truth(pd.Series(values), record(classes=("0", "1", "2")).task)
     assert there.all()
     assert labels.tolist() == ["1", "0", "2"]
     # the run itself spells its classes so, whatever its table held
@@ -1034,25 +1036,28 @@ def test_labels_may_be_spelled_differently(values):
 
 
 def test_a_class_that_exists_is_itself():
-    assert target_truth(pd.Series(["v1", "v1.0"]), record(classes=("v1", "v1.0")))[0].tolist() == ["v1", "v1.0"]
-    assert target_truth(pd.Series([True, False]), record(classes=("False", "True")))[0].tolist() == ["True", "False"]
+    assert target_truth(pd.Series(["v1", "v1.0"]), record(classes=("v1", "v1.0")).task)[0].tolist() == ["v1", "v1.0"]
+    assert target_truth(pd.Series([True, False]), record(classes=("False", "True")).task)[0].tolist() == [
+        "True",
+        "False",
+    ]
 
 
 @pytest.mark.parametrize("gap", ["", "  ", None, np.nan, pd.NA, "NA", "?"])
 def test_rows_without_label_are_left_out(gap):
-    labels, there = target_truth(pd.Series(["yes", gap, "no"], dtype=object), record())
+    labels, there = target_truth(pd.Series(["yes", gap, "no"], dtype=object), record().task)
     assert there.tolist() == [True, False, True]
     assert labels.tolist() == ["yes", "no"]
-    numbers, there = target_truth(pd.Series(["1.5", gap, "2"], dtype=object), record(kind="regression"))
+    numbers, there = target_truth(pd.Series(["1.5", gap, "2"], dtype=object), record(kind="regression").task)
     assert there.tolist() == [True, False, True]
     assert numbers.tolist() == [1.5, 2.0]
     with pytest.raises(ValueError, match="no row has a label yet"):
-        target_truth(pd.Series([gap, gap], dtype=object), record())
+        target_truth(pd.Series([gap, gap], dtype=object), record().task)
 
 
 def test_labels_that_are_no_numbers_are_refused():
     with pytest.raises(ValueError, match="1 labels are no numbers"):
-        target_truth(pd.Series(["1", "tall"]), record(kind="regression"))
+        target_truth(pd.Series(["1", "tall"]), record(kind="regression").task)
 
 
 def test_the_truth_stands_beside_each_method():
@@ -1061,11 +1066,11 @@ def test_the_truth_stands_beside_each_method():
     before = record()
     joined = with_truth(before, truth)
     assert before == record()
-    oracle = {line["method"]: line.get("oracle") for line in joined["leaderboard"]}
-    assert oracle["coral"]["value"] == 0.9
-    assert oracle["coral"]["n"] == 100
+    oracle = {row.method: row.oracle for row in joined.leaderboard}
+    assert oracle["coral"].value == 0.9
+    assert oracle["coral"].n == 100
     assert oracle["majority"] is oracle["sa"] is None
-    assert joined["truth"] == truth
+    assert joined.truth == truth
     assert with_truth(joined, truth) == joined
 
 
@@ -1078,33 +1083,33 @@ def verdict_on(name, seed, n=120, kind="classification"):
 
 def test_tables_that_are_alike_are_left_alone(quick):
     said = verdict_on("no_shift", 0)
-    assert (said["answer"], said["model"]) == ("stay", "sourceonly")
-    assert said["reasons"][0]["code"] == "verdict.alike"
-    assert not said["risk"]
+    assert (said.answer, said.model) == ("stay", "sourceonly")
+    assert said.reasons[0].code == "verdict.alike"
+    assert not said.risk
 
 
 def test_a_target_that_is_the_source_is_left_alone(quick):
     toy = make_toy("no_shift", 120)
     said = tm.adapt(toy.Xs, toy.ys, toy.Xs, method=["coral", "sourceonly"]).verdict
-    assert (said["answer"], said["reasons"][0]["code"]) == ("stay", "verdict.alike")
+    assert (said.answer, said.reasons[0].code) == ("stay", "verdict.alike")
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_no_feature_method_where_only_shares_have_moved(seed):
     said = verdict_on("label_shift", seed)
-    assert said["answer"] != "use"
-    assert said["model"] == "sourceonly"
+    assert said.answer != "use"
+    assert said.model == "sourceonly"
 
 
 def test_labels_that_are_noise_carry_nothing_over():
     toy = make_toy("site_offsets", 120)
     noise = np.random.default_rng(5).integers(0, 2, 120)
     said = tm.adapt(toy.Xs, noise, toy.Xt, method=["coral", "sourceonly"]).verdict
-    assert (said["answer"], said["reasons"][0]["code"]) == ("unknown", "verdict.not_learnable")
-    assert said["risk"]
+    assert (said.answer, said.reasons[0].code) == ("unknown", "verdict.not_learnable")
+    assert said.risk
 
 
 def test_a_target_whose_labels_are_unrelated_gets_no_method():
     said = verdict_on("unrelated", 0)
-    assert said["answer"] != "use"
-    assert said["model"] == "sourceonly"
+    assert said.answer != "use"
+    assert said.model == "sourceonly"

@@ -86,7 +86,7 @@ def adapt(
             task = task_of(tables, label, source, domain, target, group, kind, target_labels, backbone, tick)
             how: dict[str, Any] = {"method": method or "auto", "estimator": estimator, "net": net, "text": text}
             run = run_adapt(task, **how, learn=learn, seed=seed, budget=limit, tick=tick)
-        run.record["command"] = shlex.join(["transfermap", *sys.argv[1:]])
+        run.note_command(shlex.join(["transfermap", *sys.argv[1:]]))
         tick("writing the run")
         run.save(output, overwrite=overwrite)
     show_run(run, lang, as_json)

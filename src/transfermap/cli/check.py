@@ -44,8 +44,8 @@ def check(
         tick("reading the tables")
         task = task_of(tables, label, source, domain, target, group, kind, backbone=backbone, tick=tick)
         tick("comparing them")
-        found = compare(task, seed, text).to_dict()
+        found = compare(task, seed, text)
     if as_json:
-        say_json(found)
+        say_json(found.to_dict())
     else:
-        console().print(check_view(found | {"notes": [*found["notes"], *found["reading"]]}, lang))
+        console().print(check_view(found, lang))

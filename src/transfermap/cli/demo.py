@@ -36,7 +36,7 @@ def demo(
         tick("reading the digits")
         task = digits_task()
         run = run_adapt(task, seed=seed, budget=seconds(budget), tick=tick)
-        run.record["command"] = shlex.join(["transfermap", "demo", "-o", str(output)])
+        run.note_command(shlex.join(["transfermap", "demo", "-o", str(output)]))
         run.save(output, overwrite=True)
         run.report(output / "report.html", lang)
     show_run(run, lang, as_json)

@@ -13,7 +13,6 @@ from transfermap.cli.options import (
     Debug,
     Overwrite,
 )
-from transfermap.messages import Note
 
 
 def predict(
@@ -26,21 +25,16 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Predict new rows with a run's model, without refitting; marks rows far from anything seen."""
-    from transfermap.runs.finetuned import is_tuned, predict_items
-    from transfermap.runs.predict import predict_file
-    from transfermap.runs.run import load_run
+    from transfermap.runs.open_run import open_run
 
     if output.exists() and not overwrite:
         raise ValueError(f"{output} exists already; give another name, or --overwrite to replace it")
     with progress(as_json) as tick:
-        if is_tuned(run):
-            done = predict_items(run, table, output)
-        else:
-            done = predict_file(load_run(run), table, output, method, tick)
+        done = open_run(run).predict_file(table, output, method, tick)
     if as_json:
-        say_json(done)
+        say_json(done.to_dict())
         return
-    far = f", {done['far']:,} of them far from anything seen" if "far" in done else ""
-    typer.echo(f"{done['rows']:,} rows predicted by {done['method']}{far}: {output}")
-    for note in done["notes"]:
-        typer.echo(f"- {Note(**note).say()}")
+    far = "" if done.far is None else f", {done.far:,} of them far from anything seen"
+    typer.echo(f"{done.rows:,} rows predicted by {done.method}{far}: {output}")
+    for note in done.notes:
+        typer.echo(f"- {note.say()}")

@@ -25,11 +25,10 @@ def report(
     debug: Debug = False,
 ) -> None:
     """The run as one HTML page that needs no network."""
-    from transfermap.runs.finetuned import is_tuned, report_tuned
     from transfermap.runs.model_file import whole_file
-    from transfermap.runs.run import load_run
+    from transfermap.runs.open_run import open_run
 
-    page = report_tuned(run, lang) if is_tuned(run) else load_run(run).report(lang=lang)
+    page = open_run(run).report(lang=lang)
     path = output or run / ("report.html" if lang == "en" else f"report.{lang}.html")
     with whole_file(path) as part:
         part.write_text(page, encoding="utf8")

@@ -23,14 +23,8 @@ def verify(
     debug: Debug = False,
 ) -> None:
     """The truth: scores with intervals for each method that was tried, and whether the verdict was right."""
-    from transfermap.report.console.finetuning_view import verified_view
-    from transfermap.report.console.terminal import truth_view
-    from transfermap.runs.finetuned import is_tuned, verify_items
-    from transfermap.runs.predict import verify_file
+    from transfermap.runs.open_run import open_run
 
-    if is_tuned(run):
-        found = verify_items(run, labelled)
-        say_json(found) if as_json else console().print(verified_view(found, lang))
-        return
-    truth = verify_file(run, labelled)
-    say_json(truth) if as_json else console().print(truth_view(truth, lang))
+    opened = open_run(run)
+    truth = opened.verify(labelled)
+    say_json(truth.to_dict()) if as_json else console().print(opened.truth_view(truth, lang))

@@ -6,10 +6,12 @@ import math
 import shlex
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard
 
 from transfermap.messages import Note, catalogue, say
+from transfermap.verdict.record import FewLabelsRow, Posterior, Record, Row, Truth, TruthRow
 
 MISSING = "-"
 _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -18,6 +20,11 @@ _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\
 def absent(x: Any) -> bool:
     """Whether there is no number to show: None, NaN, or the endless bound of an interval from too few rows."""
     return x is None or not math.isfinite(x)
+
+
+def known(x: float | None) -> TypeGuard[float]:
+    """Whether there is a number to show."""
+    return not absent(x)
 
 
 def number(x: float | None) -> str:
@@ -64,10 +71,10 @@ def chance(x: float) -> str:
     return ">99%" if x > 0.99 else "<1%" if x < 0.01 else f"{x:.0%}"
 
 
-def posteriors(truth: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def posteriors(truth: Truth) -> list[tuple[TruthRow, Posterior]]:
     """The methods of which labels say how likely they are the best, the likeliest first."""
-    rows = [row for row in truth["rows"] if "posterior" in row]
-    return sorted(rows, key=lambda row: -row["posterior"]["best"])
+    rows = [(row, row.posterior) for row in truth.rows if row.posterior is not None]
+    return sorted(rows, key=lambda pair: -pair[1].best)
 
 
 def score(x: float | None, task: str) -> str:
@@ -123,18 +130,18 @@ def shorten(text: object, most: int = 24) -> str:
     return name + "…"
 
 
-def sentence(note: Mapping[str, Any] | None, lang: str) -> str:
-    """What a stored note says; one that this version has no words for shows its code and values."""
+def sentence(note: Note | None, lang: str) -> str:
+    """What a note says; one that this version has no words for shows its code and values."""
     if note is None:
         return ""
     try:
-        return plain(Note(**{**note, "values": _spoken(note.get("values", {}), lang)}).say(lang))
+        return plain(replace(note, values=_called(note.values, lang)).say(lang))
     except (KeyError, IndexError, ValueError, TypeError):
-        values = ", ".join(f"{k} = {v}" for k, v in note.get("values", {}).items())
-        return plain(f"{note.get('code', '?')} ({values})" if values else note.get("code", "?"))
+        values = ", ".join(f"{k} = {v}" for k, v in note.values.items())
+        return plain(f"{note.code} ({values})" if values else note.code)
 
 
-def _spoken(values: Mapping[str, Any], lang: str) -> dict[str, Any]:
+def _called(values: Mapping[str, Any], lang: str) -> dict[str, Any]:
     """The values of a note, its validators called as the tables call them."""
     named = values.get("validators", ())
     return {**values} | ({"validators": [word_or(f"v_{v}", v, lang) for v in named]} if named else {})
@@ -150,26 +157,27 @@ def word_or(key: str, default: object, lang: str) -> str:
     return catalogue(lang).get(f"report.{key}", plain(default))
 
 
-def called(row: Mapping[str, Any], lang: str) -> str:
+def called(row: Row | TruthRow | FewLabelsRow, lang: str) -> str:
     """What the method of a leaderboard's row is called: its card's name; guessing, which has no card, in words."""
-    return word_or(f"name_{row['method']}", row["name"], lang)
+    return word_or(f"name_{row.method}", row.name, lang)
 
 
-def names(record: Mapping[str, Any], lang: str) -> dict[str, str]:
+def names(record: Record, lang: str) -> dict[str, str]:
     """What each method of a run is called, by key."""
-    return {row["method"]: called(row, lang) for row in (*record["leaderboard"], *record.get("few", ()))}
+    rows: tuple[Row | FewLabelsRow, ...] = (*record.leaderboard, *record.few_labels)
+    return {row.method: called(row, lang) for row in rows}
 
 
-def headline(record: Mapping[str, Any], lang: str) -> str:
+def headline(record: Record, lang: str) -> str:
     """The verdict in one plain sentence."""
-    verdict, task = record["verdict"], record["task"]
-    name = names(record, lang).get(verdict["method"], verdict["method"])
-    return word(f"headline_{verdict['answer']}", lang, name=name, target=task["target_name"], label=task["label"])
+    verdict, task = record.verdict, record.task
+    name = names(record, lang).get(verdict.method, verdict.method)
+    return word(f"headline_{verdict.answer}", lang, name=name, target=task.target_name, label=task.label)
 
 
-def vote(row: Mapping[str, Any], validator: str) -> str:
+def vote(row: Row, validator: str) -> str:
     """What a validator says of a method: "better", "even", "worse", or "" where it says nothing."""
-    return row.get("votes", {}).get(validator, "")
+    return row.votes.get(validator, "")
 
 
 def steadiness(agreement: float | None, task: str) -> str:
@@ -179,21 +187,21 @@ def steadiness(agreement: float | None, task: str) -> str:
     return percent(1 - agreement) if task == "classification" else f"{agreement:.2f}"
 
 
-def next_steps(record: Mapping[str, Any], lang: str) -> list[dict[str, str]]:
+def next_steps(record: Record, lang: str) -> list[dict[str, str]]:
     """What to do next, the most useful first: a sentence and, where there is one, the command."""
-    folder, verdict = run_folder(record.get("command", "")), record["verdict"]
+    folder, verdict = run_folder(record.command), record.verdict
     run, filled = shlex.quote(folder), shlex.quote(f"{folder}/label_me.csv")
-    rows = "NEW_FOLDER" if "sight" in record else "new.csv"
+    rows = "new.csv" if record.images is None else "NEW_FOLDER"
     predict = {"text": word("next_predict", lang), "command": f"transfermap predict {run} {rows} -o out.csv"}
     verify = {"text": word("next_label", lang), "command": f"transfermap verify {run} {filled}"}
-    if verdict["answer"] == "unknown":
+    if verdict.answer == "unknown":
         verify["text"], predict["text"] = word("next_label_first", lang), word("next_predict_provisional", lang)
         steps = [verify, predict]
     else:
         steps = [predict, verify]
-    if verdict.get("risk"):
+    if verdict.risk:
         steps.append({"text": word("next_risk", lang), "command": ""})
-    if count := record["untrusted"]["count"]:
+    if count := record.untrusted.count:
         steps.append({"text": word("next_untrusted", lang, count=number(count)), "command": ""})
     return steps
 

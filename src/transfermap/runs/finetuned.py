@@ -11,21 +11,30 @@ A folder is there whole or not at all::
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from transfermap._version import __version__, versions
+from transfermap._version import versions
+from transfermap.data.plain_values import to_plain
 from transfermap.data.tables.frames import free_name
 from transfermap.measure.scores import accuracy_interval
 from transfermap.messages import Note
-from transfermap.runs.folder import RECORD, run_folder, settle
-from transfermap.runs.model_file import FORMAT, whole_file
+from transfermap.report.console.finetuning_view import verified_view
+from transfermap.runs.folder import RECORD, read_record, run_folder, settle
+from transfermap.runs.model_file import whole_file
+from transfermap.runs.saved_run import Predictions, silent
 from transfermap.tasks.items import read_items
+from transfermap.verdict.record import FORMAT
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 KIND = "transfermap-finetune"
 WEIGHTS, HELD = "weights.safetensors", "held_out.csv"
@@ -75,62 +84,99 @@ def save_tuned(
         (part / RECORD).write_text(json.dumps(whole, ensure_ascii=False, indent=1), encoding="utf8")
 
 
-def is_tuned(folder: str | Path) -> bool:
-    """Whether a folder holds a fine-tuned net."""
-    try:
-        record = json.loads((settle(folder) / RECORD).read_text(encoding="utf8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(record, dict) and record.get("kind") == KIND
+@dataclass(frozen=True)
+class FinetunedRun:
+    """A folder with a fine-tuned net; the net is read when it is first needed (a report does not need it)."""
+
+    folder: Path
+    record: Mapping[str, Any]
+
+    @cached_property
+    def tuned(self) -> Any:
+        """The :class:`~transfermap.finetuning.finetune.Tuned`."""
+        from transfermap.finetuning.finetune import rebuilt
+
+        return rebuilt(self.record, self.folder / WEIGHTS)
+
+    def predict_file(
+        self, path: str | Path, output: str | Path, method: str | None = None, tick: Callable[[str], None] = silent
+    ) -> Predictions:
+        """Predict the images of a folder, or the sentences of a table, into a CSV file."""
+        if method is not None:
+            raise ValueError(f"{self.folder} holds one net and no other method; got --method {method}")
+        return predict_items(self.tuned, self.record, Path(path), Path(output))
+
+    def verify(self, labelled: str | Path) -> ItemsTruth:
+        """How many labelled images or sentences the net is right about."""
+        return verify_items(self.tuned, self.record, Path(labelled))
+
+    def truth_view(self, truth: ItemsTruth, lang: str = "en") -> RenderableType:
+        """What :meth:`verify` found, for a terminal."""
+        return verified_view(truth, lang)
+
+    def report(self, path: str | Path | None = None, lang: str = "en") -> str:
+        """The report as one HTML page; the net itself is not needed.
+
+        Raises
+        ------
+        ValueError
+            If the folder is damaged, or there is no such language.
+        """
+        page = _page(self.folder, self.record, lang)
+        if path is not None:
+            Path(path).write_text(page, encoding="utf8")
+        return page
 
 
-def load_tuned(folder: str | Path) -> Any:
-    """The :class:`~transfermap.finetuning.finetune.Tuned` of a folder; its ``record`` beside it.
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """A class: its rows, and how many of them are right."""
 
-    Returns
-    -------
-    (Tuned, dict)
+    name: str
+    rows: int
+    right: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsTruth:
+    """The share of ``n`` labelled items that is right, with its 95 % interval, and each class's score."""
+
+    n: int
+    value: float
+    low: float
+    high: float
+    method: str
+    classes: tuple[ClassScore, ...]
+    notes: tuple[Note, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold."""
+        plain: dict[str, Any] = to_plain(self)
+        return plain
+
+
+def load_finetuned(folder: str | Path) -> FinetunedRun:
+    """The fine-tuned net of a folder that 'transfermap finetune' wrote.
 
     Raises
     ------
     ValueError
-        If the folder holds none, is damaged or of a newer format, or its backbone is not the one installed here.
+        If the folder holds none, is damaged or of another format.
     """
-    from transfermap.finetuning.finetune import rebuilt
-
-    record = _record(settle(folder))
-    return rebuilt(record, settle(folder) / WEIGHTS), record
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    """What a folder says of its net."""
-    if not is_tuned(folder):
+    folder = settle(folder)
+    record = read_record(folder)
+    if record["kind"] != KIND:
         raise ValueError(f"{folder} holds no fine-tuned net; expected a folder that 'transfermap finetune' wrote")
-    record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf8"))
-    if not isinstance(record.get("format"), int) or record["format"] > FORMAT:
-        raise ValueError(
-            f"{folder} has format {record.get('format')!r}; this is transfermap {__version__}: install a newer one"
-        )
-    lost = [name for name, kind in _CONTENT.items() if not isinstance(record.get(name), kind)]
-    if lost:
+    if lost := [name for name, kind in _CONTENT.items() if not isinstance(record.get(name), kind)]:
         raise ValueError(f"{folder / RECORD} is damaged: it should say {', '.join(lost)}")
-    return record
+    return FinetunedRun(folder, record)
 
 
-def report_tuned(folder: str | Path, lang: str = "en") -> str:
-    """The folder's report as one HTML page; the net itself is not needed.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds no fine-tuned net or is damaged, or there is no such language.
-    """
+def _page(folder: Path, record: Mapping[str, Any], lang: str) -> str:
     from jinja2 import UndefinedError
 
     from transfermap.report.pages.finetuned_page import tuned_page
 
-    folder = settle(folder)
-    record = _record(folder)
     try:
         held = pd.read_csv(folder / HELD, dtype={"item": str, "class": str, "prediction": str}, keep_default_na=False)
         return tuned_page(record, held, lang)
@@ -150,42 +196,27 @@ def predicted(tuned: Any, items: np.ndarray[Any, Any], label: np.ndarray[Any, An
     return table
 
 
-def predict_items(folder: str | Path, path: Path, output: Path) -> dict[str, Any]:
-    """Predict the images of a folder, or the sentences of a table, into a CSV file.
-
-    Returns
-    -------
-    dict
-        ``rows``, ``output``, ``method``, and ``notes`` on items that cannot be read, which are left out.
-    """
+def predict_items(tuned: Any, record: Mapping[str, Any], path: Path, output: Path) -> Predictions:
+    """Predict the images of a folder, or the sentences of a table, into a CSV file; what cannot be read is left out."""
     if output.resolve() == path.resolve():
         raise ValueError(f"{output} is the table to be predicted; give another name for the predictions")
-    tuned, record = load_tuned(folder)
     found = read_items(path, record["task"].get("text"))
     rows, notes = _readable(tuned, found.items, path)
     table = predicted(tuned, found.items[rows])
     table.insert(0, "row", rows)
     with whole_file(output) as part:
         table.to_csv(part, index=False, encoding="utf8")
-    done = {"rows": len(table), "output": str(output), "method": called(tuned)}
-    return done | {"notes": [note.to_dict() for note in notes]}
+    return Predictions(len(table), called(tuned), str(output), tuple(notes))
 
 
-def verify_items(folder: str | Path, path: Path) -> dict[str, Any]:
+def verify_items(tuned: Any, record: Mapping[str, Any], path: Path) -> ItemsTruth:
     """How many labelled images or sentences the net is right about; a class that it does not know it cannot guess.
-
-    Returns
-    -------
-    dict
-        ``n`` rows, ``value`` with ``low`` and ``high`` (the share that is right, 95 % interval), ``method``,
-        ``classes`` (of each its rows and how many are right), and ``notes``.
 
     Raises
     ------
     ValueError
-        If the folder holds no fine-tuned net, or no item has a class.
+        If no item has a class.
     """
-    tuned, record = load_tuned(folder)
     task = record["task"]
     found = read_items(path, task.get("text"), task.get("label"))
     if found.labels is None:
@@ -199,9 +230,8 @@ def verify_items(folder: str | Path, path: Path) -> dict[str, Any]:
         notes.append(Note("finetune.unknown", "warn", {"classes": unknown}))
     right = (table["prediction"] == table["class"]).groupby(table["class"]).agg(["size", "sum"])
     score = accuracy_interval(int(right["sum"].sum()), len(table))
-    classes = [{"class": name, "rows": int(n), "right": int(k)} for name, n, k in right.itertuples()]
-    done = {"n": len(table), "value": score.value, "low": score.low, "high": score.high, "method": called(tuned)}
-    return done | {"classes": classes, "notes": [note.to_dict() for note in notes]}
+    classes = tuple(ClassScore(str(name), int(n), int(k)) for name, n, k in right.itertuples())
+    return ItemsTruth(len(table), score.value, score.low, score.high, called(tuned), classes, tuple(notes))
 
 
 def called(tuned: Any) -> str:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
+
+from transfermap._version import __version__
+from transfermap.data.plain_values import from_plain
+from transfermap.verdict.record import FORMAT
+
+T = TypeVar("T")
 
 # the file that makes a folder a run, and how folders are called that stand beside one while it is written
 RECORD, PART, OLD = "run.json", ".part-", ".old-"
@@ -67,3 +75,51 @@ def settle(folder: str | Path) -> Path:
 def leftovers(folder: Path, mark: str) -> list[Path]:
     """What runs that were cut off have left beside a folder."""
     return sorted(folder.parent.glob(f".{folder.name}{mark}*")) if folder.parent.is_dir() else []
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What a run's folder says of itself: plain values, of this version's format and of some ``kind``.
+
+    Raises
+    ------
+    ValueError
+        If the folder is no run, its record is damaged, or it was written in another format.
+    """
+    if not (folder / RECORD).is_file():
+        raise ValueError(_no_run(folder))
+    data = read_json(folder / RECORD)
+    if not isinstance(data, dict) or not isinstance(data.get("kind"), str) or "format" not in data:
+        raise ValueError(f"{folder / RECORD} is not the record of a run")
+    found = data.get("format")
+    if isinstance(found, int) and found < FORMAT:
+        raise ValueError(
+            f"{folder} was made by an earlier version of transfermap, in format {found}: make it anew with the command "
+            "that made it"
+        )
+    if found != FORMAT:
+        raise ValueError(f"{folder} has format {found!r}; this is transfermap {__version__}: install a newer one")
+    return data
+
+
+def read_json(path: Path) -> Any:
+    """The values of a file that a run consists of."""
+    try:
+        return json.loads(path.read_text(encoding="utf8"))
+    except (ValueError, OSError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged or cannot be read; expected the JSON that transfermap wrote") from error
+
+
+def from_plain_file(kind: type[T], data: Any, path: Path) -> T:
+    """A record of the values of a file, which is called damaged where they are not what was written."""
+    try:
+        return from_plain(kind, data, kind.__name__.lower())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def _no_run(folder: Path) -> str:
+    if leftovers(folder, PART):
+        return f"{folder} holds no run: a run into it was cut off before it was finished; run adapt again"
+    if folder.is_dir():
+        return f"{folder} is a folder, but no run: it has no {RECORD}"
+    return f"there is no run {folder}; expected a folder that 'transfermap adapt ... -o {folder.name}' wrote"

@@ -23,7 +23,7 @@ from sklearn.tree._tree import Tree
 from transfermap._version import __version__, versions
 from transfermap.card import find, keys
 
-FORMAT = 1
+FORMAT = 2
 _KIND = "transfermap-model"
 _MANIFEST, _MODEL = "manifest.json", "model.skops"
 _OWN = (
@@ -155,11 +155,16 @@ def _read(path: Path) -> tuple[Any, bytes]:
 def _check_manifest(path: Path, manifest: Any, data: bytes) -> None:
     if not isinstance(manifest, dict) or manifest.get("kind") != _KIND:
         raise ValueError(f"{path} is a zip, but no model file of transfermap: its manifest does not say {_KIND!r}")
-    if not isinstance(manifest.get("format"), int) or manifest["format"] > FORMAT:
+    if isinstance(manifest.get("format"), int) and manifest["format"] < FORMAT:
+        raise ValueError(
+            f"{path} was written by an earlier version, in format {manifest['format']}, which is read no more: "
+            "fit the model and save it again"
+        )
+    if manifest.get("format") != FORMAT:
         by = manifest.get("versions", {}).get("transfermap", "?")
         raise ValueError(
             f"{path} has format {manifest.get('format')!r}, written by transfermap {by}; this is transfermap "
-            f"{__version__}, which reads formats up to {FORMAT}: install a newer one"
+            f"{__version__}, which reads format {FORMAT}: install a newer one"
         )
     if hashlib.sha256(data).hexdigest() != manifest.get("sha256"):
         raise ValueError(f"{path} is damaged: the model in it does not have the checksum of its manifest")

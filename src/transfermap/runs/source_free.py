@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,13 +19,16 @@ from transfermap.data.tables.files import digest
 from transfermap.data.tables.schema import Cells, Schema
 from transfermap.messages import Note
 from transfermap.runs.predict import rows_of
+from transfermap.runs.predictions import encoded, model_of
 from transfermap.runs.run import Run, load_run
 from transfermap.tasks.read import stem
 from transfermap.tasks.task import Sight, Task
-from transfermap.verdict.encoded import Encoded
+from transfermap.verdict.check.facts import Check, TaskFacts
+from transfermap.verdict.encoded import Array, Encoded
 from transfermap.verdict.investigate import Found
 from transfermap.verdict.labels.choosing import LEADING, confidence, untrusted, worth_labelling
-from transfermap.verdict.record import curves
+from transfermap.verdict.record import Record, Row, StartingRun
+from transfermap.verdict.report_arrays import curves
 from transfermap.verdict.signs import (
     BASE,
     Tried,
@@ -37,7 +41,6 @@ from transfermap.verdict.signs import (
     verdict,
 )
 
-Array = np.ndarray[Any, np.dtype[Any]]
 # share of rows far from anything seen from which on it is worth a warning; about 0.01 are without a change
 FAR = 0.05
 
@@ -85,20 +88,23 @@ def adapt_run(
     """
     began = time.perf_counter()
     run, keys = load_run(model), methods_for(method)
-    name = next((r["name"] for r in run.record["leaderboard"] if r["method"] == run.verdict["model"]), "its model")
-    base = run.found.models[run.verdict["model"]]
+    row = run.record.row(run.verdict.model)
+    base, name = model_of(run.found), "its model" if row is None else row.name
     net_of(base, name)
-    frame, notes = rows_of(run, Path(target), tick)
-    rows = _Rows(run.encoded(frame), stem(target))
+    frame, notes = rows_of(run.found, Path(target), tick)
+    rows = _Rows(encoded(run.found, frame), stem(target))
     tried = [_tried(key, base, rows.encoded.read_by(base), seed, tick) for key in keys]
     named = "auto" not in method and len(keys) == 1
     if named and tried[0].P is None:
         raise ValueError(tried[0].fault)
-    found = _found(run, name, rows, tried, named, seed)
-    found.record["notes"] = [note.to_dict() for note in notes]
-    found.record["inputs"] = _inputs(Path(model), Path(target))
-    found.record["seconds"] = round(time.perf_counter() - began, 2)
-    return Run(found.record, found, _task(run, frame, Path(target)))
+    found = _found(run.found, name, rows, tried, named, seed)
+    record = replace(
+        found.record,
+        notes=tuple(notes),
+        inputs=_inputs(Path(model), Path(target)),
+        seconds=round(time.perf_counter() - began, 2),
+    )
+    return Run(replace(found, record=record), _task(run.record, frame, Path(target)))
 
 
 def _tried(key: str, base: Any, Z: Array, seed: int, tick: Callable[[str], None]) -> Tried:
@@ -112,58 +118,53 @@ def _tried(key: str, base: Any, Z: Array, seed: int, tick: Callable[[str], None]
     return Tried(find(key).card, model, model.predict_proba(Z), time.perf_counter() - began)
 
 
-def _found(run: Run, name: str, rows: _Rows, tried: list[Tried], named: bool, seed: int) -> Found:
+def _found(before: Found, name: str, rows: _Rows, tried: list[Tried], named: bool, seed: int) -> Found:
     """The record of it all, as that of a run with a source, so that predict, verify and report go on from it."""
-    base = run.found.models[run.verdict["model"]]
+    base = model_of(before)
     P, classes = base.predict_proba(rows.encoded.read_by(base)), [str(c) for c in base.classes_]
-    board = [base_line(name, P, classes), *(line(one, P, classes) for one in tried)]
+    board = (base_line(name, P, classes), *(line(one, P, classes) for one in tried))
     models = {BASE: base} | {one.card.key: one.model for one in tried if one.model is not None}
     predicted = {key: model.predict(rows.encoded.read_by(model)) for key, model in models.items()}
     answer = verdict(board, tried, named, len(rows.encoded), len(classes))
-    chosen = models[answer["model"]]
-    distance, threshold = run.found.support.distance(rows.encoded.X), run.found.support.threshold_
-    task = run.record["task"] | {"n_target": len(rows.encoded), "target_name": rows.name}
-    record: dict[str, Any] = {
-        "format": 1,
-        "kind": "transfermap-run",
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": seed,
-        "budget": None,
-        "estimator": None,
-        "net": run.record.get("net"),
-        "start": {"model": run.verdict["model"], "name": name, "made": run.record.get("made")},
-        "task": task,
-        "check": _check(task, float(np.mean(distance > threshold))),
-        "leaderboard": board,
-        "verdict": answer,
-        "ledger": assumptions(task["label"], tried),
-        "truth": None,
-        "versions": versions(),
-        "command": "",
-        "label_type": run.record.get("label_type"),
-        "untrusted": untrusted(distance, threshold, confidence(chosen, rows.encoded)),
-    }
-    if "sight" in run.record:
-        record["sight"] = run.record["sight"] | {"shown": []}
-    record |= worth_labelling(predicted, _leaders(board), task["kind"], seed)
+    chosen = models[answer.model]
+    distance, threshold = before.support.distance(rows.encoded.X), before.support.threshold_
+    old = before.record
+    task = replace(old.task, n_target=len(rows.encoded), target_name=rows.name)
+    proposed, design = worth_labelling(predicted, _leaders(board), task.kind, seed)
+    record = Record(
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        seed=seed,
+        net=old.net,
+        start=StartingRun(old.verdict.model, name, old.made),
+        task=task,
+        check=_check(task, float(np.mean(distance > threshold))),
+        leaderboard=board,
+        verdict=answer,
+        assumptions=assumptions(task.label, tried),
+        label_type=old.label_type,
+        untrusted=untrusted(distance, threshold, confidence(chosen, rows.encoded)),
+        label_me=proposed,
+        label_design=design,
+        images=None if old.images is None else replace(old.images, gallery=None),
+        inputs={},
+    )
     arrays = {f"predicted_{key}": values for key, values in predicted.items()}
-    if answer["model"] != BASE:
-        arrays |= curves(chosen.adapter_.history_) | {"method": np.array(find(answer["model"]).card.name)}
-    return Found(record, arrays, run.found.encoder, run.found.support, models)
+    if answer.model != BASE:
+        arrays |= curves(chosen.adapter_.history_) | {"method": np.array(find(answer.model).card.name)}
+    return Found(record, arrays, before.encoder, before.support, models)
 
 
-def _check(task: dict[str, Any], far: float) -> dict[str, Any]:
+def _check(task: TaskFacts, far: float) -> Check:
     """Of what a check measures, the little that needs no source: how many rows lie far from all that the run saw."""
-    note = Note("source_free.far", "warn" if far > FAR else "info", {"share": far, "rows": task["n_target"]})
-    unknown = {"value": None, "low": None, "high": None}
-    found = {"notes": [note.to_dict()], "auc": unknown, "columns": [], "outside": far, "shares": []}
-    return found | {"only_shares": False, "duplicates": 0, "reading": [], "task": task}
+    note = Note("source_free.far", "warn" if far > FAR else "info", {"share": far, "rows": task.n_target})
+    return Check(notes=(note,), auc=None, columns=(), outside=far, task=task)
 
 
-def _leaders(board: list[dict[str, Any]]) -> list[str]:
+def _leaders(board: Sequence[Row]) -> list[str]:
     """The methods whose rows are proposed for labelling: those with the clearest and most varied predictions."""
-    fine = [row for row in board[1:] if row["status"] == "ok"]
-    return [row["method"] for row in sorted(fine, key=lambda row: -row["evidence"]["infomax"]["value"])][:LEADING]
+    fine = [row for row in board[1:] if row.status == "ok"]
+    return [row.method for row in sorted(fine, key=lambda row: -row.evidence["infomax"].value)][:LEADING]
 
 
 def _inputs(model: Path, target: Path) -> dict[str, str]:
@@ -172,11 +173,11 @@ def _inputs(model: Path, target: Path) -> dict[str, str]:
     return {str(path): digest(path) for path in read}
 
 
-def _task(run: Run, frame: pd.DataFrame, target: Path) -> Task:
+def _task(record: Record, frame: pd.DataFrame, target: Path) -> Task:
     """The target's rows, with no source beside them."""
     sight = None
-    if "sight" in run.record and FILE in frame:
-        sight = Sight((), tuple(frame[FILE].astype(str)), run.record["sight"])
+    if record.images is not None and FILE in frame:
+        sight = Sight((), tuple(frame[FILE].astype(str)), record.images.through)
         frame = frame.drop(columns=FILE)
     source = frame.iloc[:0]
     return Task(
@@ -184,8 +185,8 @@ def _task(run: Run, frame: pd.DataFrame, target: Path) -> Task:
         labels=np.array([], dtype=object),
         target=frame,
         domains=np.array([], dtype=int),
-        kind=run.record["task"]["kind"],
-        label=run.record["task"]["label"],
+        kind=record.task.kind,
+        label=record.task.label,
         target_name=stem(target),
         sight=sight,
         # the run's encoder knows what the columns hold: nothing is to be found out here

@@ -10,7 +10,8 @@ import numpy as np
 from transfermap.verdict.decide import Setting, Standing, Verdict, decide, hopeful, standing
 from transfermap.verdict.encoded import Array, Domains
 from transfermap.verdict.evidence import Candidate, interval, paired
-from transfermap.verdict.meta_model import Facts, Foreseen, foresee, shipped
+from transfermap.verdict.meta_model import Facts, foresee, shipped
+from transfermap.verdict.record import PredictedGain
 
 # the foresight rests on how far many methods agree; fewer than on the meta-benchmark say something else
 CROWD = 6
@@ -20,7 +21,7 @@ class Judgement(NamedTuple):
     """How each candidate stands, what is foreseen of it, whether the label can be learned, and the verdict."""
 
     standings: dict[str, Standing]
-    foreseen: dict[str, Foreseen]
+    foreseen: dict[str, PredictedGain]
     learnable: bool
     verdict: Verdict
 

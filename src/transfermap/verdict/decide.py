@@ -13,7 +13,7 @@ where they lie apart nobody can tell what is missed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import rankdata
@@ -23,7 +23,7 @@ from transfermap.messages import Note
 from transfermap.verdict.check.findings import ALIKE, CLEAR
 from transfermap.verdict.ensembles import card_of
 from transfermap.verdict.evidence import RESAMPLES, VALIDATORS, Candidate, interval, paired, steadiness
-from transfermap.verdict.meta_model import Foreseen
+from transfermap.verdict.record import Answer, PredictedGain, Vote
 
 MARGIN = 0.01
 NEEDED = 2
@@ -34,8 +34,6 @@ ENOUGH = 3
 LITTLE = 0.02
 # what undoes other instruments and units
 SCALED = "domainscaler"
-
-Answer = Literal["use", "stay", "unknown"]
 
 
 class Verdict(NamedTuple):
@@ -51,7 +49,7 @@ class Standing(NamedTuple):
     """How one candidate stands against source-only: ``gains`` and ``votes`` by validator, and what forbids it."""
 
     gains: Mapping[str, dict[str, float]]
-    votes: Mapping[str, str]
+    votes: Mapping[str, Vote]
     vetoes: tuple[Note, ...]
 
     @property
@@ -80,12 +78,14 @@ def standing(candidate: Candidate, base: Candidate, setting: Setting, predicted:
     """Votes and vetoes on one candidate; ``predicted`` are the class shares it predicts on the target."""
     gains = {v: interval(paired(candidate, base, v)) for v in VALIDATORS if v in candidate.scores and v in base.scores}
     # without overlap, no weighting of source rows says anything about the target
-    votes = {v: "abstains" if v == "importance" and setting.auc >= APART else _vote(g) for v, g in gains.items()}
+    votes: dict[str, Vote] = {
+        v: "abstains" if v == "importance" and setting.auc >= APART else _vote(g) for v, g in gains.items()
+    }
     vetoes = tuple(_vetoes(candidate, base, setting, predicted))
     return Standing(gains, votes, vetoes)
 
 
-def _vote(gain: Mapping[str, float]) -> str:
+def _vote(gain: Mapping[str, float]) -> Vote:
     if gain["low"] > 0 and gain["value"] > MARGIN:
         return "better"
     if gain["high"] < 0 and gain["value"] < -MARGIN:
@@ -120,7 +120,7 @@ def decide(
     setting: Setting,
     learnable: bool,
     resamples: int = RESAMPLES,
-    foreseen: Mapping[str, Foreseen] | None = None,
+    foreseen: Mapping[str, PredictedGain] | None = None,
     least: float = 0.0,
 ) -> Verdict:
     """The verdict on the methods whose standings are given.
@@ -133,7 +133,7 @@ def decide(
         Whether source-only beats guessing on held-out source rows; if not, nothing can be carried over.
     resamples : int
         How many there were; the votes need three.
-    foreseen : mapping of str to Foreseen, default=None
+    foreseen : mapping of str to PredictedGain, default=None
         What the meta-benchmark lets expect; a method that it speaks of is judged by that, and where it speaks of none,
         the votes decide.
     least : float
@@ -152,13 +152,13 @@ def decide(
     return found
 
 
-def hopeful(predicted: Mapping[str, Foreseen], standings: Mapping[str, Standing], least: float) -> list[str]:
+def hopeful(predicted: Mapping[str, PredictedGain], standings: Mapping[str, Standing], least: float) -> list[str]:
     """Which may be used: those that should gain and that nothing forbids, where that is sure enough for one of them."""
     found = [k for k, x in predicted.items() if x.gain > 0 and k in standings and not standings[k].vetoes]
     return found if any(predicted[k].net >= least for k in found) else []
 
 
-def _expected(predicted: Mapping[str, Foreseen], standings: Mapping[str, Standing], least: float) -> Verdict:
+def _expected(predicted: Mapping[str, PredictedGain], standings: Mapping[str, Standing], least: float) -> Verdict:
     """By what is foreseen, where a gain is sure enough for one at least and nothing forbids it.
 
     Then the one is used that may gain most: whether adapting helps can be foretold, how much far less. To stay is to
@@ -176,7 +176,7 @@ def _expected(predicted: Mapping[str, Foreseen], standings: Mapping[str, Standin
     return Verdict("unknown", "sourceonly", (Note(code, "warn", _told(best, predicted)), *standings[best].vetoes), True)
 
 
-def _told(key: str, predicted: Mapping[str, Foreseen]) -> dict[str, object]:
+def _told(key: str, predicted: Mapping[str, PredictedGain]) -> dict[str, object]:
     found = predicted[key]
     ends = {"low": found.gain_low, "high": found.gain_high}
     return {"method": card_of(key).name, "gain": found.gain, **ends, "better": found.better}

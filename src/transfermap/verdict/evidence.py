@@ -23,6 +23,7 @@ from transfermap.split import Split
 from transfermap.verdict.encoded import HELD_OUT, Array, Domains, parts
 from transfermap.verdict.ensembles import JOINED
 from transfermap.verdict.named_estimators import GUESS
+from transfermap.verdict.record import Status
 from transfermap.verdict.scoring import Ground, Seen, chosen, consensus, ground_of, scores_of
 from transfermap.verdict.voting import joint, outputs
 
@@ -55,7 +56,7 @@ class Candidate:
     role: str
     method: Any
     estimator: Any
-    status: str = "ok"
+    status: Status = "ok"
     fault: str = ""
     seconds: float = 0.0
     scores: dict[str, list[float]] = field(default_factory=dict)

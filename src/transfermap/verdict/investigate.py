@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+from transfermap._version import versions
 from transfermap.card import Card, cards, find
 from transfermap.data.encode.encoder import TableEncoder
 from transfermap.data.encode.text import AUTO
@@ -20,16 +21,19 @@ from transfermap.measure.shift.support import Support
 from transfermap.messages import Note
 from transfermap.tasks.task import Task
 from transfermap.verdict.assessment import judge
-from transfermap.verdict.check.check import Check, check_encoded
+from transfermap.verdict.check.check import check_encoded
 from transfermap.verdict.decide import Verdict
 from transfermap.verdict.encoded import Array, Domains, draw_size, encode
 from transfermap.verdict.ensembles import joined_for
 from transfermap.verdict.evidence import RESAMPLES, Candidate, fit_all, gather
+from transfermap.verdict.final_verdict import assumptions, final_verdict
 from transfermap.verdict.labels.choosing import confidence, untrusted, worth_labelling
-from transfermap.verdict.labels.few_labels import FewLabels, learn_from, led_by_labels, seen_rows
+from transfermap.verdict.labels.few_labels import FewLabels, learn_from, learned_rows, led_by_labels
 from transfermap.verdict.labels.verify import leading, target_truth, verify, with_truth
+from transfermap.verdict.leaderboard import leaderboard
 from transfermap.verdict.named_estimators import DEFAULT, GUESS, estimator, guess
-from transfermap.verdict.record import leaderboard, ledger, maps, spoken
+from transfermap.verdict.record import ImageFacts, Record
+from transfermap.verdict.report_arrays import maps
 from transfermap.verdict.sample_images import gallery
 
 LEAST = 6
@@ -41,9 +45,9 @@ BASELINES = ("sourceonly", "domainscaler")
 
 @dataclass(frozen=True)
 class Found:
-    """What an investigation leaves: the record (plain values), arrays for the report, and the fitted parts."""
+    """What an investigation leaves: the record, arrays for the report, and the fitted parts."""
 
-    record: dict[str, Any]
+    record: Record
     arrays: dict[str, Array]
     encoder: TableEncoder
     support: Support
@@ -112,65 +116,64 @@ def investigate(
     fit_all(candidates, data, tick)
     predicted = {c.key: c.model.predict(data.target.read_by(c.model)) for c in candidates if c.model is not None}
     support = Support(seed=seed).fit(np.concatenate([data.Xs, data.Xt]))
-    assert checked.setting is not None
     judged = judge(candidates, data, checked.setting, predicted, resamples)
     model = _model(candidates, method, judged.verdict)
-    record = _facts(
-        task, candidates, encoder, checked, {"seed": seed, "budget": budget, "estimator": using, "net": net}
+    chosen = next(c for c in candidates if c.key == model)
+    rows = leaderboard(candidates, judged, data, predicted)
+    useful = {key: values for key, values in predicted.items() if key not in GUESS.values()}
+    proposed, design = worth_labelling(useful, leading(rows, judged.verdict.method, useful), data.kind, seed)
+    images, thumbnails = _images(task, data, chosen, predicted, seed)
+    record = Record(
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        seed=seed,
+        budget=budget,
+        estimator=using if isinstance(using, str) else DEFAULT[task.kind] if using is None else repr(using),
+        net=net if any(hasattr(c.method, "net") for c in candidates) else None,
+        inputs=dict(task.inputs),
+        notes=(*task.notes, *encoder.notes, *_net_words(candidates, task)),
+        task=checked.check.task,
+        check=checked.check,
+        leaderboard=rows,
+        verdict=final_verdict(judged, model, candidates, predicted, resamples),
+        assumptions=assumptions(task.label, checked.check, judged.verdict),
+        untrusted=untrusted(support.distance(data.Xt), support.threshold_, _confidence(chosen, data)),
+        label_me=proposed,
+        label_design=design,
+        images=images,
     )
-    record |= {
-        "leaderboard": leaderboard(candidates, judged, data, predicted),
-        "verdict": spoken(judged, model, method, candidates, predicted, resamples),
-        "ledger": ledger(task, checked, judged.verdict),
-        "truth": None,
-    }
-    images: dict[str, Array] = {}
-    if task.sight is not None:
-        chosen = next(c.model for c in candidates if c.key == model)
-        shown, images["thumbnails"] = gallery(task.sight, data, chosen, predicted[model], seed)
-        record["sight"] = {**task.sight.through, "shown": shown}
-    record |= _rows(data, support, next(c for c in candidates if c.key == model), predicted, record)
     # last of all: nothing above has seen a target label
     record, few = _held_to_labels(record, task, data, predicted, candidates[-1].estimator if learn else None, tick)
     record = led_by_labels(record) if learn and method == "auto" else record
-    record["seconds"] = round(time.perf_counter() - began, 2)
-    arrays = (
-        maps(candidates, judged, data, seed)
-        | images
-        | {f"predicted_{k}": v for k, v in (predicted | few.target).items()}
-    )
+    record = replace(record, seconds=round(time.perf_counter() - began, 2))
+    arrays = maps(candidates, judged, data, seed) | thumbnails
+    arrays |= {f"predicted_{key}": values for key, values in (predicted | few.target).items()}
     models = {c.key: c.model for c in candidates if c.model is not None} | few.models
     return Found(record, arrays, encoder, support, models)
 
 
-def _facts(
-    task: Task, candidates: list[Candidate], encoder: TableEncoder, checked: Check, how: dict[str, Any]
-) -> dict[str, Any]:
-    """The part of the record that says what was asked and what the check found."""
-    using = how["estimator"]
-    return {
-        "format": 1,
-        "kind": "transfermap-run",
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": how["seed"],
-        "budget": how["budget"],
-        "estimator": using if isinstance(using, str) else DEFAULT[task.kind] if using is None else repr(using),
-        "net": how["net"] if any(hasattr(c.method, "net") for c in candidates) else None,
-        "inputs": dict(task.inputs),
-        "task": checked.task,
-        "notes": [n.to_dict() for n in (*task.notes, *encoder.notes, *_net_words(candidates, task))],
-        "check": checked.to_dict(),
-    }
+def _confidence(chosen: Candidate, data: Domains) -> Array | None:
+    return confidence(chosen.model, data.target) if data.kind == "classification" else None
+
+
+def _images(
+    task: Task, data: Domains, chosen: Candidate, predicted: Mapping[str, Array], seed: int
+) -> tuple[ImageFacts | None, dict[str, Array]]:
+    """Where rows are images: through what they were read, those that the report shows, and their thumbnails."""
+    if task.sight is None:
+        return None, {}
+    shown, thumbnails = gallery(task.sight, data, chosen.model, predicted[chosen.key], seed)
+    return ImageFacts(**task.sight.through, gallery=shown), {"thumbnails": thumbnails}
 
 
 def _held_to_labels(
-    record: dict[str, Any],
+    record: Record,
     task: Task,
     data: Domains,
     predicted: dict[str, Array],
     learner: Any,
     tick: Callable[[str], None],
-) -> tuple[dict[str, Any], FewLabels]:
+) -> tuple[Record, FewLabels]:
     """The record with the truth on known target labels, and what was learned from them by ``learner`` (None: nothing).
 
     A row is never scored by a model that has seen its label.
@@ -178,11 +181,11 @@ def _held_to_labels(
     few = FewLabels()
     if task.truth is None or not len(task.truth):
         return record, few
-    labels, there = target_truth(task.truth, record)
+    labels, there = target_truth(task.truth, record.task)
     rows = task.truth.index.to_numpy()[there]
     if learner is not None:
-        few = learn_from(data, rows, labels, learner, record["seed"], tick)
-        record = record | {"few": few.lines, "learned": seen_rows(data.Xt, rows)}
+        few = learn_from(data, rows, labels, learner, record.seed, tick)
+        record = replace(record, few_labels=tuple(few.rows), learned=learned_rows(data.Xt, rows))
     blind = {k: v[rows] for k, v in predicted.items()}
     return with_truth(record, verify(record, blind | few.folded, labels, predicted | few.target)), few
 
@@ -268,14 +271,3 @@ def _model(candidates: list[Candidate], method: str | Sequence[str], verdict: Ve
             raise ValueError(f"{one.name} could not be used on this data: {one.fault or 'the time budget was used up'}")
         return key
     return verdict.method if verdict.answer == "use" else "sourceonly"
-
-
-def _rows(
-    data: Domains, support: Support, chosen: Candidate, predicted: dict[str, Array], record: dict[str, Any]
-) -> dict[str, Any]:
-    sure = confidence(chosen.model, data.target) if data.kind == "classification" else None
-    useful = {k: v for k, v in predicted.items() if k not in GUESS.values()}
-    return {
-        "untrusted": untrusted(support.distance(data.Xt), support.threshold_, sure),
-        **worth_labelling(useful, leading(record, useful), data.kind, record["seed"]),
-    }

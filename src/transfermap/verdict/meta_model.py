@@ -22,6 +22,7 @@ import numpy as np
 from scipy.stats import norm
 
 from transfermap.verdict.evidence import Candidate, steadiness
+from transfermap.verdict.record import PredictedGain
 
 # scores whose gain over source-only counts, and those of source-only that tell how well it does
 GAINS = (
@@ -46,20 +47,6 @@ class Facts(NamedTuple):
 
     auc: float
     only_shares: bool
-
-
-class Foreseen(NamedTuple):
-    """The gain over source-only and the score on the target with 90 % intervals, how likely the gain is one, and the
-    net share of changed predictions that come right."""
-
-    gain: float
-    gain_low: float
-    gain_high: float
-    score: float
-    score_low: float
-    score_high: float
-    better: float
-    net: float
 
 
 @dataclass(frozen=True)
@@ -122,13 +109,13 @@ class Foresight:
     tasks: int
     sets: int
 
-    def plain(self, level: Mapping[str, float]) -> Foreseen:
+    def plain(self, level: Mapping[str, float]) -> PredictedGain:
         """What to expect of source-only."""
         base, reach = self.level.at(level), REACH * self.level.spread
         score, least, most = np.clip([base, base - reach, base + reach], 0, 1)
-        return Foreseen(0.0, 0.0, 0.0, float(score), float(least), float(most), 0.0, 0.0)
+        return PredictedGain(0.0, 0.0, 0.0, float(score), float(least), float(most), 0.0, 0.0)
 
-    def of(self, key: str, traits: Mapping[str, float], level: Mapping[str, float], n: int) -> Foreseen:
+    def of(self, key: str, traits: Mapping[str, float], level: Mapping[str, float], n: int) -> PredictedGain:
         """What to expect of the candidate ``key`` with these traits; ``n`` target rows."""
         by, changed = self.gains[key], traits["changed"]
         net, error = by.line.at(traits), by.error(changed, n)
@@ -138,11 +125,11 @@ class Foresight:
         low, high = np.clip([gain - reach, gain + reach], -changed, changed)
         score, least, most = np.clip([base + gain, base + gain - whole, base + gain + whole], 0, 1)
         better = float(norm.cdf(by.sharpness * gain / error)) if error else 0.0
-        return Foreseen(gain, float(low), float(high), float(score), float(least), float(most), better, net)
+        return PredictedGain(gain, float(low), float(high), float(score), float(least), float(most), better, net)
 
     def all(
         self, traits: Mapping[str, Mapping[str, float]], level: Mapping[str, float], n: int, base: str
-    ) -> dict[str, Foreseen]:
+    ) -> dict[str, PredictedGain]:
         """What to expect of candidates by their traits, and of ``base``, which is source-only; those that look like
         nothing known are left out, and all where none is known."""
         known = {key: x for key, x in traits.items() if key in self.gains and self.gains[key].line.knows(x)}
@@ -181,7 +168,7 @@ def levels(base: Candidate, facts: Facts) -> dict[str, float]:
 
 def foresee(
     joined: Mapping[str, tuple[Candidate, float]], base: Candidate, facts: Facts, n: int, by: Foresight | None = None
-) -> dict[str, Foreseen]:
+) -> dict[str, PredictedGain]:
     """What to expect of source-only and of what is made of all methods, by key; nothing where they look like nothing
     known.
 

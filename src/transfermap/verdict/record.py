@@ -1,206 +1,345 @@
-"""The record of an investigation in plain values: the leaderboard, the verdict in words, the assumptions, the maps."""
+"""The record of a run: everything that was found, in plain facts, typed; what ``run.json`` holds and reports show.
+
+One function writes it (:func:`transfermap.verdict.investigate.investigate`, and for a run without the source
+:func:`transfermap.runs.source_free.adapt_run`); everybody else reads attributes. On disk it is :meth:`Record.to_dict`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
 
-import numpy as np
-from sklearn.decomposition import PCA
-
+from transfermap.data.plain_values import from_plain, to_plain
 from transfermap.messages import Note
-from transfermap.tasks.task import Task
-from transfermap.verdict.assessment import Judgement, predicted_shares
-from transfermap.verdict.check.check import Check
-from transfermap.verdict.decide import Verdict, ranking
-from transfermap.verdict.encoded import Array, Domains
-from transfermap.verdict.ensembles import card_of
-from transfermap.verdict.evidence import RESAMPLES, Candidate, interval, steadiness
-from transfermap.verdict.meta_model import Foreseen, shipped
+from transfermap.verdict.check.facts import Check, TaskFacts
 
-DRAWN = 600
+# of the folder's run.json; raised whenever an older one can no longer be read
+KIND, FORMAT = "transfermap-run", 2
 
+# what the meta-model predicts is kept beside the validators' evidence, under this name
+META_MODEL = "meta_model"
 
-def leaderboard(
-    candidates: list[Candidate], judged: Judgement, data: Domains, predicted: dict[str, Array]
-) -> list[dict[str, Any]]:
-    order = {key: i for i, key in enumerate(lined_up(judged))}
-    place = {"baseline": 0, "candidate": 1}
-    lined = sorted(
-        candidates, key=lambda c: (place[c.role], order.get(c.key, len(order)) if c.role == "candidate" else 0)
-    )
-    return [_row(c, judged, data, predicted) for c in lined]
+Answer = Literal["use", "stay", "unknown"]
+Vote = Literal["better", "even", "worse", "abstains"]
+Status = Literal["ok", "failed", "skipped"]
 
 
-def lined_up(judged: Judgement) -> list[str]:
-    """Keys, best first: by the gain that is foreseen where one is, by the votes otherwise."""
-    if not judged.standings:
-        return []
-    order = ranking(judged.standings)
-    return sorted(order, key=lambda k: -judged.foreseen[k].gain if k in judged.foreseen else 0.0)
+@dataclass(frozen=True, slots=True)
+class PredictedGain:
+    """What the meta-model lets expect: the gain over source-only and the score on the target with 90 % intervals, how
+    likely the gain is one (``better``), and the ``net`` share of changed predictions that come right."""
+
+    gain: float
+    gain_low: float
+    gain_high: float
+    score: float
+    score_low: float
+    score_high: float
+    better: float
+    net: float
 
 
-def _row(c: Candidate, judged: Judgement, data: Domains, predicted: dict[str, Array]) -> dict[str, Any]:
-    stand, foreseen = judged.standings.get(c.key), judged.foreseen.get(c.key)
-    row: dict[str, Any] = {"method": c.key, "name": c.name, "role": c.role, "status": c.status, "note": None}
-    row["seconds"] = round(c.seconds, 3)
-    if c.status != "ok":
-        code = "verdict.skipped" if c.status == "skipped" else "verdict.failed"
-        return row | {"note": Note(code, "warn", {"method": c.name, "fault": c.fault}).to_dict()}
-    row["evidence"] = {v: interval(values) for v, values in c.scores.items() if v != "ess"}
-    row |= {
-        "ess": float(np.mean(c.scores["ess"])),
-        "agreement": steadiness(c),
-        "changed": _changed(c.key, predicted, data),
-    }
-    if data.kind == "classification":
-        row["shares"] = predicted_shares(predicted[c.key], data)
-        row["dropped"] = _dropped(row["shares"], predicted_shares(predicted["sourceonly"], data))
-    if foreseen is not None:
-        row["foreseen"] = foreseen._asdict()
-        row["evidence"]["foreseen"] = _expected(foreseen, c.key == "sourceonly")
-    if stand is not None:
-        for v, gain in stand.gains.items():
-            row["evidence"][v] |= {"gain": gain["value"], "gain_low": gain["low"], "gain_high": gain["high"]}
-        backed = judged.backs(c.key)
-        votes = stand.votes if foreseen is None else {"foreseen": _leaning(foreseen), **stand.votes}
-        row |= {"votes": dict(votes), "supported": backed, "risk": not backed}
-        row["reasons"] = [n.to_dict() for n in (*stand.vetoes, *_harm(c, judged))]
-    return row
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one validator says of a method, with its 90 % interval, and what the method gains over source-only."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
 
 
-def _expected(found: Foreseen, plain: bool) -> dict[str, float]:
-    """What is foreseen, as the validators' scores are kept; source-only has no gain over itself."""
-    scored = {"value": found.score, "low": found.score_low, "high": found.score_high}
-    return scored | ({} if plain else {"gain": found.gain, "gain_low": found.gain_low, "gain_high": found.gain_high})
+@dataclass(frozen=True, slots=True)
+class Oracle:
+    """A score on ``n`` known target labels, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
 
 
-def _leaning(found: Foreseen) -> str:
-    least = shipped().least
-    return "better" if found.net >= least else "worse" if found.net <= -least else "even"
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A method on the leaderboard.
+
+    ``evidence`` and ``votes`` go by validator. ``ess`` is the share of source rows that its importance weights leave,
+    ``agreement`` how far its predictions agree from resample to resample, ``changed`` the share of target rows that it
+    predicts unlike source-only; ``shares`` are those of the classes it predicts, ``dropped`` the classes that it all
+    but gave up. None: not measured, or nothing that it could be held against.
+    """
+
+    method: str
+    name: str
+    role: str
+    status: Status
+    seconds: float = 0.0
+    note: Note | None = None
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    predicted_gain: PredictedGain | None = None
+    votes: Mapping[str, Vote] = field(default_factory=dict)
+    supported: bool | None = None
+    risk: bool | None = None
+    reasons: tuple[Note, ...] = ()
+    ess: float | None = None
+    agreement: float | None = None
+    changed: float | None = None
+    shares: Mapping[str, float] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+    classes_in_use: float | None = None
+    oracle: Oracle | None = None
 
 
-def _harm(c: Candidate, judged: Judgement) -> list[Note]:
-    behind = [v for v, vote in judged.standings[c.key].votes.items() if vote == "worse"]
-    if behind:
-        return [Note("verdict.behind", "stop", {"method": c.name, "validators": behind})]
-    return [] if judged.backs(c.key) else [Note("verdict.harm", "warn", {"method": c.name})]
+@dataclass(frozen=True, slots=True)
+class FinalVerdict:
+    """The answer, the method that it speaks of (``name``: as its card has it) and why; ``model``: the method whose
+    predictions are handed out."""
+
+    answer: Answer
+    method: str
+    name: str
+    model: str
+    reasons: tuple[Note, ...]
+    risk: bool
 
 
-def _changed(key: str, predicted: dict[str, Array], data: Domains) -> float:
-    """Share of target predictions unlike source-only's; for numbers, moved by over a tenth of the labels' spread."""
-    if data.kind == "classification":
-        return float(np.mean(predicted[key] != predicted["sourceonly"]))
-    return float(np.mean(np.abs(predicted[key] - predicted["sourceonly"]) > 0.1 * np.std(data.ys)))
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """What the verdict rests on: measured here (and then ``fine`` or not), asserted by whoever asks, or beyond what the
+    data can say."""
+
+    note: Note
+    status: Literal["measured", "asserted", "unknowable"]
+    fine: bool | None = None
 
 
-def _dropped(here: dict[str, float], base: dict[str, float]) -> list[str]:
-    return [c for c, share in base.items() if share >= 0.01 and here[c] < 0.1 * share]
+@dataclass(frozen=True, slots=True)
+class DoubtfulRow:
+    """A target row not to trust: far from anything seen (``value``: in units of the threshold), or unsure (``value``:
+    the probability of its class)."""
+
+    row: int
+    why: str
+    value: float
 
 
-def spoken(
-    judged: Judgement,
-    model: str,
-    method: str | Sequence[str],
-    candidates: list[Candidate],
-    predicted: dict[str, Array],
-    resamples: int,
-) -> dict[str, Any]:
-    verdict, standings = judged.verdict, judged.standings
-    names = {c.key: c.name for c in candidates}
-    reasons = list(verdict.reasons)
-    doubtful = model in standings and not judged.backs(model)
-    if doubtful:
-        reasons += [*standings[model].vetoes, *_harm(next(c for c in candidates if c.key == model), judged)]
-    if verdict.answer == "use" and card_of(verdict.method).family == "baseline":
-        reasons.append(Note("verdict.no_transfer", "warn", {"method": names[verdict.method]}))
-    if model in standings and "torch" in card_of(model).needs and "erm" not in names:
-        reasons.append(Note("verdict.net_alone", "warn", {"method": names[model]}))
-    changed = float(np.mean(predicted[model] != predicted["sourceonly"])) if model in predicted else 0.0
-    if verdict.answer == "use" and predicted[model].dtype.kind != "f" and changed > 0.3:
-        reasons.append(Note("verdict.changes_much", "warn", {"method": names[model], "share": changed}))
-    if model != (verdict.method if verdict.answer == "use" else "sourceonly"):
-        reasons.append(Note("verdict.named", "warn", {"method": names[model]}))
-    if any("abstains" in s.votes.values() for s in standings.values()):
-        reasons.append(Note("verdict.abstains"))
-    reasons.append(
-        Note("verdict.resampled" if resamples == RESAMPLES else "verdict.budget", "info", {"resamples": resamples})
-    )
-    risk = verdict.risk or doubtful
-    return {
-        "answer": verdict.answer,
-        "method": verdict.method,
-        "name": names.get(verdict.method, verdict.method),
-        "model": model,
-        "reasons": [n.to_dict() for n in reasons],
-        "risk": risk,
-    }
+@dataclass(frozen=True, slots=True)
+class Untrusted:
+    """How many target rows are not to be trusted, and the first of them."""
+
+    count: int
+    rows: tuple[DoubtfulRow, ...]
 
 
-def ledger(task: Task, checked: Check, verdict: Verdict) -> list[dict[str, Any]]:
-    """What the verdict rests on: measured here, asserted by whoever asks, or beyond what the data can say."""
-    low = checked.auc["low"]
-    shares = next(
-        (n for n in checked.notes if n.code.startswith("check.shares") or n.code == "check.only_shares"), None
-    )
-    outside = next(n for n in checked.notes if n.code in ("check.outside", "check.inside"))
-    rows = [
-        (checked.notes[0], "measured", low <= 0.9),
-        (outside, "measured", outside.code == "check.inside"),
-        *([(shares, "measured", shares.code == "check.shares_steady")] if shares else []),
-        (Note("assumptions.same_task", "info", {"label": task.label}), "asserted", None),
-        (Note("assumptions.same_columns"), "asserted", None),
-        (Note("assumptions.same_meaning", "warn", {"label": task.label}), "unknowable", None),
-        *[(Note("assumptions.method", "info", {"claim": claim}), "unknowable", None) for claim in _claims(verdict)],
-    ]
-    return [{"note": note.to_dict(), "status": status, "fine": fine} for note, status, fine in rows]
+@dataclass(frozen=True, slots=True)
+class ProposedRow:
+    """A target row worth labelling: why it was drawn, how far the methods differ on it, and its stratum."""
+
+    row: int
+    why: str
+    value: float
+    stratum: str
 
 
-def _claims(verdict: Verdict) -> tuple[str, ...]:
-    return card_of(verdict.method).assumes if verdict.answer == "use" else ()
+@dataclass(frozen=True, slots=True)
+class LabelDesign:
+    """How the proposed rows were drawn: the leading candidates, and the number of target rows in each stratum."""
+
+    leaders: tuple[str, ...]
+    sizes: Mapping[str, int]
 
 
-def maps(candidates: list[Candidate], judged: Judgement, data: Domains, seed: int) -> dict[str, Array]:
-    """Source and target as flat maps, before and after the method that the verdict speaks of (or the runner-up)."""
-    rng = np.random.default_rng([seed, 4])
-    s = np.sort(rng.permutation(len(data.Xs))[:DRAWN])
-    t = np.sort(rng.permutation(len(data.Xt))[:DRAWN])
-    arrays = dict(zip(("before_source", "before_target"), _flat(data.Xs[s], data.Xt[t]), strict=True))
-    if data.kind == "classification":
-        arrays["classes_source"] = np.searchsorted(data.classes, data.ys[s])
-    verdict = judged.verdict
-    key = verdict.method if verdict.answer == "use" else next(iter(lined_up(judged)), "")
-    shown = next((c for c in candidates if c.key == key and c.model is not None), None)
-    if shown is None or shown.model is None:
-        return arrays
-    arrays["method"] = np.array(shown.name)
-    if shown.joins:
-        return arrays
-    adapter = shown.model.adapter_
-    if hasattr(adapter, "weights_"):
-        return arrays | {"weights": adapter.weights_}
-    if hasattr(adapter, "source_weights"):
-        arrays["weights"] = adapter.source_weights(data.source.read_by(adapter))
-    if hasattr(adapter, "history_"):
-        arrays |= curves(adapter.history_)
-        after = _flat(*(adapter.features(side.read_by(adapter)[i]) for side, i in ((data.source, s), (data.target, t))))
-    else:
-        after = _flat(adapter._see_source(data.Xs[s], data.sources[s]), adapter._see_target(data.Xt[t]))
-    return arrays | dict(zip(("after_source", "after_target"), after, strict=True))
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """What labels and the predicted gain say of a method's gain: its mean and 90 % interval, the chances that it is
+    ``better`` than source-only, that this ``matters``, that both are ``even``, that it is the ``best`` of all, and the
+    labels it still ``needs`` before that is sure."""
+
+    gain: float
+    gain_low: float
+    gain_high: float
+    better: float
+    matters: float
+    even: float
+    best: float
+    needs: int
 
 
-def curves(history: list[dict[str, float]]) -> dict[str, Array]:
-    """What training noted: ``curve_names`` (k,) and ``curves`` (points, 1 + k), steps first; nan where nothing was."""
-    names = list(dict.fromkeys(name for point in history for name in point if name not in ("step", "seconds")))
-    table = [[point["step"], *(point.get(name, np.nan) for name in names)] for point in history]
-    return {"curve_names": np.array(names), "curves": np.array(table, dtype=float)}
+@dataclass(frozen=True, slots=True)
+class TruthRow:
+    """A method held to labels: its score and its gain over source-only, with 95 % intervals."""
+
+    method: str
+    name: str
+    role: str
+    value: float
+    low: float
+    high: float
+    gain: float
+    gain_low: float
+    gain_high: float
+    posterior: Posterior | None = None
 
 
-def _flat(Zs: Array, Zt: Array) -> tuple[Array, Array]:
-    """Both clouds on the two main axes of their union, in units of its spread, so that images share their axes."""
-    Z = np.concatenate([Zs, Zt])
-    k = min(2, *Z.shape)
-    flat = np.zeros((len(Z), 2))
-    flat[:, :k] = PCA(k, svd_solver="full").fit_transform(Z)
-    flat /= max(float(flat.std()), np.finfo(float).tiny)
-    return flat[: len(Zs)], flat[len(Zs) :]
+@dataclass(frozen=True, slots=True)
+class UpdatedVerdict:
+    """The verdict that labels support: ``base_best`` is the chance that source-only is the best, ``more`` about how
+    many labels are still needed (0 where the answer stands, None where there are not so many rows)."""
+
+    answer: Answer
+    method: str
+    base_best: float
+    more: int | None
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What ``n`` labelled target rows say: ``verdict_right`` is None where they do not decide it, ``updated`` where
+    there is no method but source-only. ``labelled`` and ``sha256`` name the file that the labels came from."""
+
+    metric: str
+    n: int
+    rows: tuple[TruthRow, ...]
+    verdict_right: bool | None
+    updated: UpdatedVerdict | None
+    notes: tuple[Note, ...]
+    labelled: str = ""
+    sha256: str | None = None
+
+    @classmethod
+    def from_dict(cls, data: Any, at: str = "truth") -> Self:
+        """From what :meth:`to_dict` gave; raises ``ValueError`` as :func:`from_plain` does."""
+        return from_plain(cls, data, at)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold."""
+        plain: dict[str, Any] = to_plain(self)
+        return plain
+
+
+@dataclass(frozen=True, slots=True)
+class FewLabelsRow:
+    """A method that learned from labelled target rows, or why it did not."""
+
+    method: str
+    name: str
+    role: str
+    status: Status
+    fault: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedRows:
+    """The labelled target rows that were learned from, so that no score is ever taken on them: numbers and digests."""
+
+    rows: tuple[int, ...]
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownImage:
+    """An image of the report: its row and file, the class predicted for it ("" for the source's), a number that goes
+    with it, and the place of its thumbnail among the run's arrays."""
+
+    row: int
+    file: str
+    predicted: str
+    value: float | None
+    thumbnail: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassImages:
+    """Some of the source's images of a class beside some of the target's that are predicted to be of it."""
+
+    name: str
+    source: tuple[ShownImage, ...]
+    target: tuple[ShownImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """The images that the report shows: farthest from the source, most and least surely predicted, and by class."""
+
+    shifted: tuple[ShownImage, ...] = ()
+    sure: tuple[ShownImage, ...] = ()
+    unsure: tuple[ShownImage, ...] = ()
+    classes: tuple[ClassImages, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """Where rows are images: the net through which they were read, and those that the report shows."""
+
+    backbone: str
+    side: int
+    digest: str
+    gallery: Gallery | None = None
+
+    @property
+    def through(self) -> dict[str, Any]:
+        """What has to be the same for new images to be read alike."""
+        return {"backbone": self.backbone, "side": self.side, "digest": self.digest}
+
+
+@dataclass(frozen=True, slots=True)
+class StartingRun:
+    """The run whose net was adapted without the source: the method and name of that net, and when the run was made."""
+
+    model: str
+    name: str
+    made: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Everything that is kept of a run in plain facts.
+
+    ``seed``, ``budget`` (seconds for evidence), ``estimator`` and ``net`` are what was asked for, ``inputs`` the
+    SHA-256 of each file read, ``notes`` what was done to read them; ``label_type`` is the type of numeric class labels.
+    ``few_labels`` and ``learned`` are there where methods learned from target labels, ``truth`` where
+    some are known, ``images`` where rows are images, ``start`` where there was no source.
+    """
+
+    made: str
+    seed: int
+    task: TaskFacts
+    check: Check
+    leaderboard: tuple[Row, ...]
+    verdict: FinalVerdict
+    assumptions: tuple[Assumption, ...]
+    untrusted: Untrusted
+    label_me: tuple[ProposedRow, ...]
+    label_design: LabelDesign
+    inputs: Mapping[str, str]
+    notes: tuple[Note, ...] = ()
+    budget: float | None = None
+    estimator: str | None = None
+    net: str | None = None
+    label_type: str | None = None
+    seconds: float = 0.0
+    command: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    truth: Truth | None = None
+    few_labels: tuple[FewLabelsRow, ...] = ()
+    learned: LearnedRows | None = None
+    images: ImageFacts | None = None
+    start: StartingRun | None = None
+
+    @classmethod
+    def from_dict(cls, data: Any, at: str = "the record") -> Self:
+        """From what :meth:`to_dict` gave; raises ``ValueError`` as :func:`from_plain` does."""
+        return from_plain(cls, data, at)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold."""
+        return {"kind": KIND, "format": FORMAT} | to_plain(self)
+
+    def row(self, method: str) -> Row | None:
+        """A method's line on the leaderboard."""
+        return next((row for row in self.leaderboard if row.method == method), None)

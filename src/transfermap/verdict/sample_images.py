@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ from transfermap.measure.shift.support import Support
 from transfermap.tasks.task import Sight
 from transfermap.verdict.encoded import Array, Domains
 from transfermap.verdict.labels.choosing import confidence
+from transfermap.verdict.record import ClassImages, Gallery, ShownImage
 
 # points of a thumbnail's longer side; images in a row; of the source's in a row of classes; classes; rows looked at
 SIDE, SHOWN, FROM_SOURCE, CLASSES, LOOKED_AT = 96, 8, 2, 20, 1000
 
 
-def gallery(sight: Sight, data: Domains, model: Any, predicted: Array, seed: int) -> tuple[dict[str, Any], Array]:
+def gallery(sight: Sight, data: Domains, model: Any, predicted: Array, seed: int) -> tuple[Gallery, Array]:
     """Which images the report shows, and their thumbnails.
 
     Parameters
@@ -27,16 +28,15 @@ def gallery(sight: Sight, data: Domains, model: Any, predicted: Array, seed: int
     data : Domains
     model : fitted estimator
         Whose predictions are handed out.
-    told : ndarray of shape (n_target,)
+    predicted : ndarray of shape (n_target,)
         They themselves.
     seed : int
 
     Returns
     -------
-    shown : dict
-        Of lists by their heading: "shifted" (``value``: distance to the source in units of what is usual there), "sure"
-        and "unsure" (``value``: the probability of the predicted class); and "classes", a list of ``class``, ``source``
-        and ``target``. An image is ``row``, ``file``, ``told``, ``value`` and ``thumbnail``, its place in:
+    gallery : Gallery
+        ``shifted`` (``value``: distance to the source in units of what is usual there), ``sure`` and ``unsure``
+        (``value``: the probability of the predicted class), and ``classes``.
     thumbnails : ndarray of bytes of shape (n,)
         JPEG.
     """
@@ -51,8 +51,8 @@ def gallery(sight: Sight, data: Domains, model: Any, predicted: Array, seed: int
         picked |= {"sure": _ranked(every, sure), "unsure": _ranked(every, sure, -1)}
     frames = _Thumbnails(sight, predicted)
     shown = {name: frames.of("target", rows, values) for name, (rows, values) in picked.items()}
-    shown["classes"] = [] if data.kind != "classification" else _by_class(frames, data, predicted, sure, rng)
-    return shown, np.array(frames.taken, dtype=np.bytes_)
+    classes = _by_class(frames, data, predicted, sure, rng) if data.kind == "classification" else ()
+    return Gallery(**shown, classes=classes), np.array(frames.taken, dtype=np.bytes_)
 
 
 def _ranked(rows: Array, values: Array, sign: int = 1) -> tuple[Array, Array]:
@@ -62,7 +62,7 @@ def _ranked(rows: Array, values: Array, sign: int = 1) -> tuple[Array, Array]:
 
 def _by_class(
     frames: _Thumbnails, data: Domains, predicted: Array, sure: Array | None, rng: np.random.Generator
-) -> list[dict[str, Any]]:
+) -> tuple[ClassImages, ...]:
     """Some of the source's images of each class beside some that are predicted to be of it, all drawn at random."""
     found = []
     for name in data.classes[:CLASSES]:
@@ -70,8 +70,8 @@ def _by_class(
         theirs = theirs[: SHOWN - FROM_SOURCE]
         values = np.full(len(theirs), np.nan) if sure is None else sure[theirs]
         source = frames.of("source", ours[:FROM_SOURCE], np.full(FROM_SOURCE, np.nan))
-        found.append({"class": str(name), "source": source, "target": frames.of("target", theirs, values)})
-    return found
+        found.append(ClassImages(str(name), source, frames.of("target", theirs, values)))
+    return tuple(found)
 
 
 class _Thumbnails:
@@ -79,15 +79,15 @@ class _Thumbnails:
 
     def __init__(self, sight: Sight, predicted: Array) -> None:
         self._files: Mapping[str, tuple[str, ...]] = {"source": sight.source, "target": sight.target}
-        self._told = predicted
+        self._predicted = predicted
         self._places: dict[str, int] = {}
         self.taken: list[bytes] = []
 
-    def of(self, side: str, rows: Array, values: Array) -> list[dict[str, Any]]:
+    def of(self, side: str, rows: Array, values: Array) -> tuple[ShownImage, ...]:
         """The rows' images, as the report wants them."""
-        return list(self._made(side, rows, values))
+        return tuple(self._made(side, rows, values))
 
-    def _made(self, side: str, rows: Array, values: Array) -> Iterable[dict[str, Any]]:
+    def _made(self, side: str, rows: Array, values: Array) -> Iterator[ShownImage]:
         for row, value in zip(rows.tolist(), values.tolist(), strict=False):
             file = self._files[side][row]
             try:
@@ -95,8 +95,8 @@ class _Thumbnails:
             except ValueError:
                 continue
             known = float(value) if np.isfinite(value) else None
-            predicted = str(self._told[row]) if side == "target" else ""
-            yield {"row": row, "file": file, "told": predicted, "value": known, "thumbnail": place}
+            predicted = str(self._predicted[row]) if side == "target" else ""
+            yield ShownImage(row, file, predicted, known, place)
 
     def _place(self, file: str) -> int:
         if file not in self._places:

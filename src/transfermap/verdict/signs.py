@@ -8,8 +8,8 @@ look well in each of them. So the answer is "can't tell", unless the adapted net
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from transfermap.card import Card, cards, find
 from transfermap.measure.validators.label_free import infomax
 from transfermap.messages import Note
 from transfermap.verdict.encoded import Array
+from transfermap.verdict.final_verdict import unmeasured
+from transfermap.verdict.record import Assumption, Evidence, FinalVerdict, Row
 
 FAMILY = "source_free"
 BASE = "sourceonly"
@@ -93,38 +95,35 @@ def adapted_model(model: Any, key: str, Z: Array, seed: int) -> Any:
     return new
 
 
-def line(tried: Tried, P: Array, classes: Sequence[str]) -> dict[str, Any]:
-    """A method's line on the leaderboard; P (n, C) are the probabilities of the net as it was."""
-    card = tried.card
-    row: dict[str, Any] = {"method": card.key, "name": card.name, "role": "candidate", "note": None, "votes": {}}
-    row |= {"status": "ok" if tried.P is not None else "failed", "seconds": round(tried.seconds, 3)}
+def line(tried: Tried, P: Array, classes: Sequence[str]) -> Row:
+    """A method's row on the leaderboard; P (n, C) are the probabilities of the net as it was."""
+    card, seconds = tried.card, round(tried.seconds, 3)
     if tried.P is None:
-        return row | {"note": Note("verdict.failed", "warn", {"method": card.name, "fault": tried.fault}).to_dict()}
-    found = row | _seen(tried.P, P, classes) | {"supported": False, "risk": True}
-    score = found["evidence"]["infomax"]
-    score |= {"gain": score["value"] - infomax(P, normalised=True), "gain_low": None, "gain_high": None}
-    return found
+        fault = Note("verdict.failed", "warn", {"method": card.name, "fault": tried.fault})
+        return Row(card.key, card.name, "candidate", "failed", seconds, fault)
+    row = _measured(Row(card.key, card.name, "candidate", "ok", seconds), tried.P, P, classes)
+    score = row.evidence["infomax"]
+    gain = replace(score, gain=score.value - infomax(P, normalised=True))
+    return replace(row, evidence={"infomax": gain}, supported=False, risk=True)
 
 
-def base_line(name: str, P: Array, classes: Sequence[str]) -> dict[str, Any]:
-    """The line of the net as it was."""
-    row: dict[str, Any] = {"method": BASE, "name": name, "role": "baseline", "note": None, "votes": {}}
-    return row | {"status": "ok", "seconds": 0.0} | _seen(P, P, classes)
+def base_line(name: str, P: Array, classes: Sequence[str]) -> Row:
+    """The row of the net as it was."""
+    return _measured(Row(BASE, name, "baseline", "ok"), P, P, classes)
 
 
-def _seen(P: Array, before: Array, classes: Sequence[str]) -> dict[str, Any]:
-    """What a line says of class probabilities (n, C), beside those of the net as it was."""
+def _measured(row: Row, P: Array, before: Array, classes: Sequence[str]) -> Row:
+    """With what class probabilities (n, C) say, beside those of the net as it was."""
     shares, part = class_shares(P), 1 / P.shape[1]
     lost = [c for c, had, has in zip(classes, class_shares(before), shares, strict=True) if _lost(had, has, part)]
-    return {
-        "evidence": {"infomax": {"value": infomax(P, normalised=True), "low": None, "high": None}},
-        "changed": changed(before, P),
-        "classes_in_use": in_use(P),
-        "shares": dict(zip(classes, shares.tolist(), strict=True)),
-        "dropped": lost,
-        "ess": None,
-        "agreement": None,
-    }
+    return replace(
+        row,
+        evidence={"infomax": Evidence(infomax(P, normalised=True))},
+        changed=changed(before, P),
+        classes_in_use=in_use(P),
+        shares=dict(zip(classes, shares.tolist(), strict=True)),
+        dropped=tuple(lost),
+    )
 
 
 def changed(before: Array, after: Array) -> float:
@@ -148,14 +147,12 @@ def _lost(had: float, has: float, part: float) -> bool:
     return had >= RARE and has < LEFT * min(had, part)
 
 
-def verdict(
-    board: Sequence[Mapping[str, Any]], tried: Sequence[Tried], named: bool, rows: int, classes: int
-) -> dict[str, Any]:
+def verdict(board: Sequence[Row], tried: Sequence[Tried], named: bool, rows: int, classes: int) -> FinalVerdict:
     """The answer and its reasons, in the order of their weight.
 
     Parameters
     ----------
-    board : sequence of mapping
+    board : sequence of Row
         The leaderboard: the net as it was, then the methods.
     tried : sequence of Tried
         The methods, in that order.
@@ -165,41 +162,33 @@ def verdict(
         How many target rows and classes there are.
     """
     base, *others = board
-    fine = [row for row in others if row["status"] == "ok"]
-    same = bool(fine) and max(row["changed"] for row in fine) < SAME
-    reasons = [Note("source_free.nothing", "warn")]
-    if same:
-        reasons = [Note("source_free.same", "info", {"share": max(row["changed"] for row in fine)})]
+    fine = [row for row in others if row.status == "ok"]
+    most = max((row.changed or 0.0 for row in fine), default=0.0)
+    same = bool(fine) and most < SAME
+    reasons = [Note("source_free.same", "info", {"share": most}) if same else Note("source_free.nothing", "warn")]
     reasons += [note for row in fine for note in _signs(row, base, classes)]
     reasons += [note for one in tried for note in _stopped(one)]
     if rows < FEW and fine:
         reasons.append(Note("source_free.few", "warn", {"rows": rows}))
-    model = fine[0]["method"] if named and fine else BASE
+    model = fine[0].method if named and fine else BASE
     if named and not same:
-        reasons.append(Note("verdict.named", "warn", {"method": fine[0]["name"]}))
-    return {
-        "answer": "stay" if same else "unknown",
-        "method": BASE,
-        "name": base["name"],
-        "model": model,
-        "reasons": [note.to_dict() for note in reasons],
-        "risk": not same,
-    }
+        reasons.append(Note("verdict.named", "warn", {"method": fine[0].name}))
+    return FinalVerdict("stay" if same else "unknown", BASE, base.name, model, tuple(reasons), not same)
 
 
-def _signs(row: Mapping[str, Any], base: Mapping[str, Any], classes: int) -> list[Note]:
+def _signs(row: Row, base: Row, classes: int) -> list[Note]:
     values = {
-        "method": row["name"],
-        "changed": row["changed"],
-        "before": base["evidence"]["infomax"]["value"],
-        "after": row["evidence"]["infomax"]["value"],
-        "used": base["classes_in_use"],
-        "uses": row["classes_in_use"],
+        "method": row.name,
+        "changed": row.changed,
+        "before": base.evidence["infomax"].value,
+        "after": row.evidence["infomax"].value,
+        "used": base.classes_in_use,
+        "uses": row.classes_in_use,
         "classes": classes,
     }
     signs = [Note("source_free.signs", "info", values)]
-    if row["dropped"]:
-        signs.append(Note("source_free.lost", "warn", {"method": row["name"], "lost": row["dropped"]}))
+    if row.dropped:
+        signs.append(Note("source_free.lost", "warn", {"method": row.name, "lost": list(row.dropped)}))
     return signs
 
 
@@ -214,13 +203,6 @@ def _stopped(tried: Tried) -> list[Note]:
     return [Note("source_free.stopped", "warn", {"method": tried.card.name, "kept": kept, "of": method.epochs})]
 
 
-def assumptions(label: str, tried: Sequence[Tried]) -> list[dict[str, Any]]:
+def assumptions(label: str, tried: Sequence[Tried]) -> tuple[Assumption, ...]:
     """What the predictions rest on, and nothing here can show."""
-    claims = dict.fromkeys(claim for one in tried if one.P is not None for claim in one.card.assumes)
-    rows = [
-        (Note("assumptions.same_task", "info", {"label": label}), "asserted"),
-        (Note("assumptions.same_columns"), "asserted"),
-        (Note("assumptions.same_meaning", "warn", {"label": label}), "unknowable"),
-        *((Note("assumptions.method", "info", {"claim": claim}), "unknowable") for claim in claims),
-    ]
-    return [{"note": note.to_dict(), "status": status, "fine": None} for note, status in rows]
+    return unmeasured(label, dict.fromkeys(claim for one in tried if one.P is not None for claim in one.card.assumes))

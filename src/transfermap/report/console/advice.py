@@ -102,7 +102,7 @@ class AdviceView:
         parts: list[RenderableType] = [_head(self.say("situation")), Padding(answers, (0, 2))]
         parts += [Text(), _head(self.say("grid_title")), self._grid_table()]
         parts += [Text(), self._lit_map(), Text()]
-        parts += [finding(note.to_dict(), self.lang) for note in self.notes()]
+        parts += [finding(note, self.lang) for note in self.notes()]
         parts += [Text(), _head(self.say("next"))]
         for command, why in self.steps():
             parts += [Padding(Text(command, LIT, overflow="fold"), (0, 2)), Padding(Text(why, DARK), (0, 4))]

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from transfermap.messages import Note, say
+from transfermap.messages import say
 from transfermap.report.phrases import absent, percent
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ def moved_view(table: pd.DataFrame, lang: str = "en") -> Table:
     return view
 
 
-def verified_view(truth: dict[str, Any], lang: str = "en") -> Group:
-    """What a net is right about (:func:`transfermap.runs.finetuned.verify_items`), class by class."""
+def verified_view(truth: Any, lang: str = "en") -> Group:
+    """What a net is right about (:class:`transfermap.runs.finetuned.ItemsTruth`), class by class."""
     view = _table(lang, "class", "rows", "right", "share")
-    for row in truth["classes"]:
-        view.add_row(escape(row["class"]), f"{row['rows']:,}", f"{row['right']:,}", percent(row["right"] / row["rows"]))
-    values = {name: truth[name] for name in ("method", "n", "value", "low", "high")}
-    notes = [Text(f"- {Note(**note).say(lang)}") for note in truth["notes"]]
-    return Group(view, Text(say("finetune.verified", lang, **values)), *notes)
+    for row in truth.classes:
+        view.add_row(escape(row.name), f"{row.rows:,}", f"{row.right:,}", percent(row.right / row.rows))
+    predicted = {name: getattr(truth, name) for name in ("method", "n", "value", "low", "high")}
+    notes = [Text(f"- {note.say(lang)}") for note in truth.notes]
+    return Group(view, Text(say("finetune.verified", lang, **predicted)), *notes)
 
 
 def sweep_view(table: pd.DataFrame, lang: str = "en") -> Table:

@@ -35,18 +35,19 @@ from transfermap.report.phrases import (
 from transfermap.report.plots import run_plots as plots
 from transfermap.report.plots.drawing import to_svg
 from transfermap.report.plots.training_plot import discriminator_won, training_plot
+from transfermap.verdict.check.facts import ColumnShift
+from transfermap.verdict.record import Record, Row
 
 _MOST_COLUMNS = 15
 _MOST_ROWS = 20
 
 
-def html_page(record: Mapping[str, Any], arrays: Mapping[str, Any], lang: str = "en") -> str:
+def html_page(record: Record, arrays: Mapping[str, Any], lang: str = "en") -> str:
     """The report of a run as one HTML page that needs nothing beside itself.
 
     Parameters
     ----------
-    record : mapping
-        The run's record.
+    record : Record
     arrays : mapping of str to array
         The run's evidence arrays: maps ``before_source`` ... (m, 2) and ``weights`` (n_source,); may be empty.
     lang : {"en", "zh"}
@@ -63,7 +64,7 @@ def html_page(record: Mapping[str, Any], arrays: Mapping[str, Any], lang: str = 
         If there is no such language.
     """
     catalogue(lang)
-    template = _environment(lang, record["task"]["kind"]).get_template("report.html")
+    template = _environment(lang, record.task.kind).get_template("report.html")
     return template.render(
         r=record,
         lang={"en": "en", "zh": "zh-CN"}[lang],
@@ -73,19 +74,19 @@ def html_page(record: Mapping[str, Any], arrays: Mapping[str, Any], lang: str = 
         steps=next_steps(record, lang),
         groups=_groups(record),
         validators=_validators(record),
-        has_oracle=any("oracle" in row for row in record["leaderboard"]),
+        has_oracle=any(row.oracle is not None for row in record.leaderboard),
         figures=_figures(record, arrays, lang),
         weighed=plots.weighed_rows(arrays),
-        gallery=record.get("sight", {}).get("shown"),
+        gallery=record.images and record.images.gallery,
         thumbnails=[b64encode(data).decode() for data in arrays.get("thumbnails", ())],
         discriminator_won=discriminator_won(arrays),
         predicted=plots.predicted_shares(record),
         most_columns=_MOST_COLUMNS,
         most_rows=_MOST_ROWS,
-        believed=posteriors(record["truth"]) if (record["truth"] or {}).get("updated") else [],
-        shown_method=str(arrays["method"]) if "method" in arrays else record["verdict"]["method"],
+        believed=posteriors(record.truth) if record.truth and record.truth.updated else [],
+        shown_method=str(arrays["method"]) if "method" in arrays else record.verdict.method,
         moved="after_source" in arrays,
-        unstable="unstable" if record["task"]["kind"] == "classification" else "unstable_regression",
+        unstable="unstable" if record.task.kind == "classification" else "unstable_regression",
     )
 
 
@@ -137,20 +138,20 @@ def _typeset(shape: Callable[..., str]) -> Callable[..., str]:
     return typeset
 
 
-def _groups(record: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+def _groups(record: Record) -> list[tuple[str, list[Row]]]:
     """The leaderboard's rows under their headings, in the record's order."""
     pairs = (("baselines", "baseline"), ("candidates", "candidate"))
-    parted = [(title, [row for row in record["leaderboard"] if row["role"] == role]) for title, role in pairs]
+    parted = [(title, [row for row in record.leaderboard if row.role == role]) for title, role in pairs]
     return [(title, rows) for title, rows in parted if rows]
 
 
-def _validators(record: Mapping[str, Any]) -> list[str]:
+def _validators(record: Record) -> list[str]:
     """The validators that speak of at least one method."""
-    spoken = {v for row in record["leaderboard"] for v in row.get("evidence", {})}
-    return [v for v in plots.VALIDATORS if v in spoken]
+    known = {v for row in record.leaderboard for v in row.evidence}
+    return [v for v in plots.VALIDATORS if v in known]
 
 
-def _votes(row: Mapping[str, Any], lang: str) -> str:
+def _votes(row: Row, lang: str) -> str:
     """Whether the validators agree on a method, in words."""
     cast = {v: vote(row, v) for v in plots.VALIDATORS if vote(row, v)}
     if not cast:
@@ -161,14 +162,14 @@ def _votes(row: Mapping[str, Any], lang: str) -> str:
     return word("agree_no", lang, votes={"en": "; ", "zh": "；"}[lang].join(said))
 
 
-def _details(column: Mapping[str, Any], lang: str) -> str:
+def _details(column: ColumnShift, lang: str) -> str:
     """What is known of one column's difference, in a few words."""
-    known, parts = column.get("detail") or {}, []
+    known, parts = column.detail, []
     if known.get("mean_difference") is not None:
         parts.append(word("detail_mean", lang, value=_typeset(fixed)(known["mean_difference"])))
     if known.get("spread_ratio") is not None:
         parts.append(word("detail_spread", lang, value=fixed(known["spread_ratio"])))
-    if column["kind"] == "number" and known.get("stretch") is not None:
+    if column.kind == "number" and known.get("stretch") is not None:
         parts.append(
             word("detail_rescaled", lang, stretch=number(known["stretch"]), move=_typeset(number)(known["move"]))
         )
@@ -181,7 +182,7 @@ def _listed(values: Sequence[Any], most: int = 4) -> str:
     return ", ".join(plain(v) for v in values[:most]) + (" …" if len(values) > most else "")
 
 
-def _figures(record: Mapping[str, Any], arrays: Mapping[str, Any], lang: str) -> dict[str, Markup]:
+def _figures(record: Record, arrays: Mapping[str, Any], lang: str) -> dict[str, Markup]:
     """The plots that this run has something to show in, as SVG."""
     draw: dict[str, Callable[[], Any]] = {
         "evidence": lambda: plots.evidence_plot(record, lang),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transfermap.report.phrases import absent, called, gain, number, shorten, vote, word
+from transfermap.report.phrases import called, gain, known, number, shorten, vote, word
 from transfermap.report.plots.drawing import (
     BETTER,
     EVEN,
@@ -33,6 +33,7 @@ from transfermap.report.plots.drawing import (
     panels,
     ticks,
 )
+from transfermap.verdict.record import META_MODEL, Record, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,19 +44,18 @@ class NothingToShow(ValueError):
     """The run holds nothing that this plot could show."""
 
 
-VALIDATORS = ("foreseen", "importance", "reverse", "infomax")
+VALIDATORS = (META_MODEL, "importance", "reverse", "infomax")
 _VOTES = {"better": (BETTER, "^", BETTER), "even": (EVEN, "o", PAPER), "worse": (WORSE, "v", WORSE)}
 _NAME = 30  # characters of a name beside its row
 _MOST_POINTS = 500  # a side: an SVG holds each as an element
 
 
-def evidence_plot(record: Mapping[str, Any], lang: str = "en") -> Figure:
+def evidence_plot(record: Record, lang: str = "en") -> Figure:
     """What each method gains over source-only, by each validator, with intervals and a line at zero.
 
     Parameters
     ----------
-    record : mapping
-        A run's record.
+    record : Record
     lang : {"en", "zh"}
         Language of the labels.
 
@@ -65,7 +65,7 @@ def evidence_plot(record: Mapping[str, Any], lang: str = "en") -> Figure:
         (a ``ValueError``) if no method has a gain to show.
     """
     # guessing is so far below that the others would shrink to a line
-    rivals = [r for r in record["leaderboard"] if r["method"] not in ("majority", "mean")]
+    rivals = [r for r in record.leaderboard if r.method not in ("majority", "mean")]
     rows = [r for r in rivals if any(_has_gain(r, v) for v in VALIDATORS)]
     shown = [v for v in VALIDATORS if any(_has_gain(r, v) for r in rows)]
     if not rows:
@@ -76,29 +76,29 @@ def evidence_plot(record: Mapping[str, Any], lang: str = "en") -> Figure:
     axes = panels(figure, len(shown), [shorten(called(r, lang), _NAME) for r in rows], top=0.3, bottom=0.62)
     for ax, validator in zip(axes, shown, strict=True):
         # InfoMax is in nats whatever the task: no percent sign
-        task = record["task"]["kind"] if validator != "infomax" else "regression"
+        task = record.task.kind if validator != "infomax" else "regression"
         ax.axvline(0, color=INK, linewidth=0.9, zorder=1)
         for y, row in enumerate(rows):
             _draw_gain(ax, row, validator, y)
         ticks(ax, lambda x, _, task=task: _short_gain(x, task), count=3)
         ax.set_title(word(f"plot_{validator}", lang), fontsize=SIZE, color=INK, loc="left")
-        ax.set_xlabel(word(f"unit_{validator}_{record['task']['kind']}", lang), fontsize=SIZE - 1, color=MUTED)
+        ax.set_xlabel(word(f"unit_{validator}_{record.task.kind}", lang), fontsize=SIZE - 1, color=MUTED)
     _vote_legend(figure, lang)
     return figure
 
 
-def _has_gain(row: Mapping[str, Any], validator: str) -> bool:
-    return not absent(row.get("evidence", {}).get(validator, {}).get("gain"))
+def _has_gain(row: Row, validator: str) -> bool:
+    return validator in row.evidence and known(row.evidence[validator].gain)
 
 
-def _draw_gain(ax: Axes, row: Mapping[str, Any], validator: str, y: int) -> None:
-    if not _has_gain(row, validator):
+def _draw_gain(ax: Axes, row: Row, validator: str, y: int) -> None:
+    seen = row.evidence.get(validator)
+    if seen is None or not known(seen.gain):
         return
-    seen = row["evidence"][validator]
     edge, marker, face = _VOTES.get(vote(row, validator), _VOTES["even"])
-    if not (absent(seen.get("gain_low")) or absent(seen.get("gain_high"))):
-        ax.plot([seen["gain_low"], seen["gain_high"]], [y, y], color=edge, linewidth=1.4, zorder=2)
-    ax.plot(seen["gain"], y, marker=marker, color=edge, markerfacecolor=face, markersize=5.5, zorder=3)
+    if known(seen.gain_low) and known(seen.gain_high):
+        ax.plot([seen.gain_low, seen.gain_high], [y, y], color=edge, linewidth=1.4, zorder=2)
+    ax.plot(seen.gain, y, marker=marker, color=edge, markerfacecolor=face, markersize=5.5, zorder=3)
 
 
 def _short_gain(x: float, task: str) -> str:
@@ -115,7 +115,7 @@ def _vote_legend(figure: Figure, lang: str) -> None:
     legend(figure, marks, [word(f"vote_{v}", lang) for v in _VOTES])
 
 
-def shift_plot(record: Mapping[str, Any], lang: str = "en", most: int = 12) -> Figure:
+def shift_plot(record: Record, lang: str = "en", most: int = 12) -> Figure:
     """The columns that differ most between the tables; filled where more than chance would explain.
 
     Raises
@@ -123,19 +123,19 @@ def shift_plot(record: Mapping[str, Any], lang: str = "en", most: int = 12) -> F
     NothingToShow
         (a ``ValueError``) if the record's check has no columns.
     """
-    found = [c for c in record["check"]["columns"] if not absent(c["shift"])][:most]
+    found = [(c, c.shift) for c in record.check.columns if known(c.shift)][:most]
     if not found:
         raise NothingToShow("a shift plot needs at least one column; the check of this run has none")
     # as high as it has rows, so that text keeps its size
     figure = blank(NARROW, 0.75 + 0.25 * len(found))
-    (ax,) = panels(figure, 1, [shorten(c["column"], _NAME) for c in found], top=0.08, bottom=0.62)
-    for y, column in enumerate(found):
-        face, edge = (MUTED, MUTED) if column.get("significant") else (PAPER, EVEN)
-        ax.barh(y, column["shift"], height=0.6, facecolor=face, edgecolor=edge, zorder=2)
-        tip = (column["shift"], y)
+    (ax,) = panels(figure, 1, [shorten(c.column, _NAME) for c, _ in found], top=0.08, bottom=0.62)
+    for y, (column, shift) in enumerate(found):
+        face, edge = (MUTED, MUTED) if column.significant else (PAPER, EVEN)
+        ax.barh(y, shift, height=0.6, facecolor=face, edgecolor=edge, zorder=2)
+        tip = (shift, y)
         place: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
-        ax.annotate(f"{column['shift']:.2f}", tip, fontsize=SIZE - 1, color=MUTED, **place)
-    ax.set_xlim(0, max(0.1, *(c["shift"] for c in found)) * 1.12)
+        ax.annotate(f"{shift:.2f}", tip, fontsize=SIZE - 1, color=MUTED, **place)
+    ax.set_xlim(0, max(0.1, *(shift for _, shift in found)) * 1.12)
     ticks(ax, lambda x, _: number(round(x, 6)), count=6)
     _patch_legend(figure, lang)
     return figure
@@ -148,7 +148,7 @@ def _patch_legend(figure: Figure, lang: str) -> None:
     legend(figure, marks, [word("bar_sure", lang), word("bar_chance", lang)])
 
 
-def shares_plot(record: Mapping[str, Any], lang: str = "en", most: int = 12) -> Figure:
+def shares_plot(record: Record, lang: str = "en", most: int = 12) -> Figure:
     """Class shares: in the source, estimated for the target, and as the chosen model predicts them.
 
     Raises
@@ -156,39 +156,37 @@ def shares_plot(record: Mapping[str, Any], lang: str = "en", most: int = 12) -> 
     NothingToShow
         (a ``ValueError``) if the run has no class shares (regression).
     """
-    found = sorted(record["check"].get("shares", []), key=lambda s: -max(s["source"], s["target"]))[:most]
+    found = sorted(record.check.shares, key=lambda s: -max(s.source, s.target))[:most]
     if not found:
         raise NothingToShow("a class-share plot needs classes; this run has none")
     predicted = predicted_shares(record)
     figure = blank(NARROW, 0.85 + 0.36 * len(found))
-    (ax,) = panels(figure, 1, [shorten(s["class"], _NAME) for s in found], top=0.08, bottom=0.62)
+    (ax,) = panels(figure, 1, [shorten(s.name, _NAME) for s in found], top=0.08, bottom=0.62)
     for y, share in enumerate(found):
-        if not (absent(share.get("low")) or absent(share.get("high"))):
-            ax.plot([share["low"], share["high"]], [y, y], color=TARGET, linewidth=1.6, zorder=2)
-        ax.plot(share["source"], y - 0.18, **mark("source"))
-        ax.plot(share["target"], y, **mark("target"))
-        if str(share["class"]) in predicted:
-            ax.plot(predicted[str(share["class"])], y + 0.18, **mark("model"))
+        if known(share.low) and known(share.high):
+            ax.plot([share.low, share.high], [y, y], color=TARGET, linewidth=1.6, zorder=2)
+        ax.plot(share.source, y - 0.18, **mark("source"))
+        ax.plot(share.target, y, **mark("target"))
+        if share.name in predicted:
+            ax.plot(predicted[share.name], y + 0.18, **mark("model"))
     ax.set_xlim(left=0)
     ticks(ax, lambda x, _: f"{x:.0%}", count=6)
     mark_legend(figure, ("source", "target", "model"), "share", lang)
     return figure
 
 
-def predicted_shares(record: Mapping[str, Any]) -> dict[str, float]:
+def predicted_shares(record: Record) -> dict[str, float]:
     """The class shares that the model whose predictions are handed out gives the target; empty where unknown."""
-    model = record["verdict"]["model"]
-    row: Mapping[str, Any] = next((r for r in record["leaderboard"] if r["method"] == model), {})
-    return dict(row.get("shares") or {})
+    row = record.row(record.verdict.model)
+    return {} if row is None else dict(row.shares)
 
 
-def maps_plot(record: Mapping[str, Any], arrays: Mapping[str, Any], lang: str = "en") -> Figure:
+def maps_plot(record: Record, arrays: Mapping[str, Any], lang: str = "en") -> Figure:
     """Source and target rows on one map, before and (where there is one) after adapting, on shared axes.
 
     Parameters
     ----------
-    record : mapping
-        A run's record.
+    record : Record
     arrays : mapping of str to array
         ``before_source``, ``before_target`` and optionally ``after_source``, ``after_target``, each (m, 2);
         ``classes_source`` (m,) puts the classes' names where their source rows lie.
@@ -221,9 +219,9 @@ def maps_plot(record: Mapping[str, Any], arrays: Mapping[str, Any], lang: str = 
     return figure
 
 
-def _name_classes(ax: Axes, record: Mapping[str, Any], arrays: Mapping[str, Any], points: Any, most: int = 12) -> None:
+def _name_classes(ax: Axes, record: Record, arrays: Mapping[str, Any], points: Any, most: int = 12) -> None:
     """Each class's name at the median of its source rows; nothing where classes are many or unknown."""
-    classes = record["task"].get("classes") or []
+    classes = record.task.classes or ()
     if not 0 < len(classes) <= most or "classes_source" not in arrays:
         return
     belongs = np.asarray(arrays["classes_source"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +18,8 @@ from transfermap.measure.shift.column_shift import (
     rescaled,
 )
 from transfermap.measure.shift.domain_classifier import column_carry, domain_classifier
-from transfermap.messages import Note
 from transfermap.tasks.task import Task, duplicates
+from transfermap.verdict.check.facts import Check, ColumnShift, Interval, TaskFacts
 from transfermap.verdict.check.findings import (
     ALIKE,
     absent_words,
@@ -43,60 +42,11 @@ from transfermap.verdict.encoded import MOST, Domains, encode, sample
 WIDE = 1_000_000
 
 
-@dataclass(frozen=True)
-class Check:
-    """The findings; ``to_dict`` is what reports and ``--json`` show.
+class Compared(NamedTuple):
+    """What a check found, and what of it bears on the verdict."""
 
-    Attributes
-    ----------
-    notes : tuple of Note
-        The findings in words, most important first.
-    auc : dict
-        "value", "low", "high" (95 %): how well a classifier tells the two tables apart; 0.5 is not at all.
-    columns : tuple of dict
-        One a table column, most shifted first.
-    outside : float
-        Share of the target's rows that lie where the source has none (about 0.01 without shift).
-    shares : tuple of dict
-        Class shares in the source, an estimate of the target's with its interval, and whether the target seems to lack
-        the class.
-    sources : tuple of dict
-        Where there are several, one a source, the most useful first
-        (:func:`transfermap.verdict.check.sources.source_rows`).
-    only_shares : bool
-        Whether a change of the class shares alone explains the difference between the tables.
-    duplicates : int
-        Target rows that stand in the source too.
-    reading : tuple of Note
-        What was done to read the tables: columns left out, types, missing values ...
-    task : dict
-        Sizes, label, classes.
-    setting : Setting
-        What of it bears on the verdict.
-    """
-
-    notes: tuple[Note, ...]
-    auc: dict[str, float]
-    columns: tuple[dict[str, Any], ...]
-    outside: float
-    shares: tuple[dict[str, Any], ...] = ()
-    sources: tuple[dict[str, Any], ...] = ()
-    only_shares: bool = False
-    duplicates: int = 0
-    reading: tuple[Note, ...] = ()
-    task: dict[str, Any] = field(default_factory=dict)
-    setting: Setting | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values that JSON can hold."""
-        return {name: value for name, value in asdict(self).items() if name != "setting"}
-
-    def frame(self) -> pd.DataFrame:
-        """The columns' shifts as a table, most shifted first."""
-        return pd.DataFrame(self.columns)
-
-    def __str__(self) -> str:
-        return "\n".join(note.say() for note in self.notes)
+    check: Check
+    setting: Setting
 
 
 def check(task: Task, seed: int = 0, text: str = AUTO) -> Check:
@@ -115,10 +65,10 @@ def check(task: Task, seed: int = 0, text: str = AUTO) -> Check:
     Check
     """
     encoder, data = encode(task, seed, text)
-    return check_encoded(task, encoder, data, seed)
+    return check_encoded(task, encoder, data, seed).check
 
 
-def check_encoded(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Check:
+def check_encoded(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Compared:
     """As :func:`check`, where the encoding has been done already."""
     # threads gain little on samples of this size, and lose much where the processors are busy with other things
     with threadpool_limits(1):
@@ -126,10 +76,10 @@ def check_encoded(task: Task, encoder: TableEncoder, data: Domains, seed: int) -
 
 
 class Look(NamedTuple):
-    """How well the tables can be told apart (``value``, ``low``, ``high``), what can be guessed of the target's
-    classes, and whether a change of their shares alone explains the difference."""
+    """How well the tables can be told apart, what can be guessed of the target's classes, and whether a change of their
+    shares alone explains the difference."""
 
-    auc: dict[str, float]
+    auc: Interval
     classes: Classes | None
     only_shares: bool
 
@@ -137,21 +87,21 @@ class Look(NamedTuple):
     def setting(self) -> Setting:
         """What of it bears on the verdict; the target's class shares where they are known, else the source's."""
         side = "target" if shares_known(self.auc, self.only_shares) else "source"
-        likely = [row[side] for row in share_rows(self.classes)]
-        return Setting(self.auc["value"], self.auc["low"], self.only_shares, likely)
+        likely = [getattr(row, side) for row in share_rows(self.classes)]
+        return Setting(self.auc.value, self.auc.low, self.only_shares, likely)
 
 
 def first_look(data: Domains, seed: int) -> Look:
     """The domains as wholes."""
     Xs, Xt = sample(data.Xs, seed), sample(data.Xt, seed + 1)
     predicted = domain_classifier(Xs, Xt, seed, most=max(1000, min(MOST, WIDE // Xs.shape[1])))
-    auc = {"value": predicted.auc, "low": predicted.low, "high": predicted.high}
+    auc = Interval(predicted.auc, predicted.low, predicted.high)
     classes = target_classes(data, seed, MOST)
     shares = None if classes is None else classes.shares
     return Look(auc, classes, shares is not None and shares_explain(data, shares, auc, ALIKE, seed))
 
 
-def _compared(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Check:
+def _compared(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Compared:
     Xs, Xt = sample(data.Xs, seed), sample(data.Xt, seed + 1)
     look = first_look(data, seed)
     auc, classes, only_shares = look
@@ -172,7 +122,7 @@ def _compared(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Ch
         *table_words(task, shared),
         *unknowable(task),
     )
-    return Check(
+    found = Check(
         notes=notes,
         reading=(*task.notes, *encoder.notes),
         auc=auc,
@@ -181,29 +131,29 @@ def _compared(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Ch
         shares=share_rows(classes),
         sources=sources,
         only_shares=only_shares,
-        setting=look.setting._replace(rescaled=tuple(measured)),
         duplicates=shared,
         task=describe(task, data),
     )
+    return Compared(found, look.setting._replace(rescaled=tuple(measured)))
 
 
-def describe(task: Task, data: Domains) -> dict[str, Any]:
-    """The task in plain values, for the record."""
-    return {
-        "label": task.label,
-        "label_style": task.label_style,
-        "kind": task.kind,
-        "classes": [str(c) for c in data.classes] or None,
-        "n_source": len(task.source),
-        "n_target": len(task.target),
-        "source_names": list(task.source_names),
-        "target_name": task.target_name,
-        "columns": task.source.shape[1],
-        "features": data.Xs.shape[1],
-    }
+def describe(task: Task, data: Domains) -> TaskFacts:
+    """The task in plain facts, for the record."""
+    return TaskFacts(
+        label=task.label,
+        kind=task.kind,
+        classes=tuple(str(c) for c in data.classes) or None,
+        n_source=len(task.source),
+        n_target=len(task.target),
+        source_names=tuple(task.source_names),
+        target_name=task.target_name,
+        columns=task.source.shape[1],
+        features=data.Xs.shape[1],
+        label_style=task.label_style,
+    )
 
 
-def _columns(task: Task, encoder: TableEncoder, Xs: Any, Xt: Any, seed: int) -> list[dict[str, Any]]:
+def _columns(task: Task, encoder: TableEncoder, Xs: Any, Xt: Any, seed: int) -> list[ColumnShift]:
     """One row a table column: how far it has moved, and how well it alone tells the tables apart."""
     carried = {c.column: c for c in column_carry(Xs, Xt, encoder.origin_, seed)}
     rows = [_column(task, name, kind) for name, kind in encoder.kinds_.items() if name in task.target]
@@ -216,7 +166,8 @@ def _columns(task: Task, encoder: TableEncoder, Xs: Any, Xt: Any, seed: int) -> 
     for row, p in zip(rows, adjusted, strict=True):
         row["p"] = None if np.isnan(p) else float(p)
         row["significant"] = bool(p <= SIGNIFICANT)
-    return sorted(rows, key=lambda r: (not r["significant"], -(r["shift"] or 0.0), r["column"]))
+    found = [ColumnShift(**row) for row in rows]
+    return sorted(found, key=lambda c: (not c.significant, -(c.shift or 0.0), c.column))
 
 
 def _column(task: Task, name: str, kind: str) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from transfermap.data.plain_values import to_plain
 from transfermap.measure.shift.label_shift import LabelShift
 from transfermap.messages import Level, Note
 from transfermap.tasks.task import Task
+from transfermap.verdict.check.facts import ColumnShift, Interval
 from transfermap.verdict.check.target_classes import Classes
 
 # an AUC whose interval starts below this is as good as chance
@@ -19,45 +20,45 @@ CLEAR = 0.65
 _SEVERAL = 3
 
 
-def difference(auc: dict[str, float], columns: Sequence[dict[str, Any]]) -> list[Note]:
+def difference(auc: Interval, columns: Sequence[ColumnShift]) -> list[Note]:
     """How far a classifier can tell the tables apart, and by which columns."""
     strong, level = _strength(auc)
-    notes = [Note(f"check.{strong}", level, {k: round(v, 3) for k, v in auc.items()})]
-    carriers = sorted((c for c in columns if (c["carries"] or 0) > 0.55), key=lambda c: -c["carries"])
+    notes = [Note(f"check.{strong}", level, {k: round(v, 3) for k, v in to_plain(auc).items()})]
+    carriers = sorted((c for c in columns if (c.carries or 0) > 0.55), key=lambda c: -(c.carries or 0))
     if carriers and strong != "same":
-        notes.append(Note("check.carriers", "info", {"columns": [c["column"] for c in carriers[:6]]}))
+        notes.append(Note("check.carriers", "info", {"columns": [c.column for c in carriers[:6]]}))
     return notes
 
 
-def _strength(auc: dict[str, float]) -> tuple[str, Level]:
-    if auc["low"] <= ALIKE:
+def _strength(auc: Interval) -> tuple[str, Level]:
+    if auc.low <= ALIKE:
         return "same", "info"
-    if auc["value"] < CLEAR:
+    if auc.value < CLEAR:
         return "slight", "info"
-    return ("clear", "warn") if auc["value"] < 0.9 else ("apart", "stop")
+    return ("clear", "warn") if auc.value < 0.9 else ("apart", "stop")
 
 
-def columns_words(columns: Sequence[dict[str, Any]]) -> list[Note]:
+def columns_words(columns: Sequence[ColumnShift]) -> list[Note]:
     """Which columns have moved, lack cells on one side, or hold categories the source never shows."""
-    moved = [c for c in columns if c["significant"]]
+    moved = [c for c in columns if c.significant]
     notes = [Note("check.moved", "info", {"count": len(moved), "of": len(columns)})]
-    gaps = [c["column"] for c in columns if abs(c["missing_source"] - c["missing_target"]) > 0.1]
+    gaps = [c.column for c in columns if abs(c.missing_source - c.missing_target) > 0.1]
     if gaps:
         notes.append(Note("check.gaps", "warn", {"columns": gaps}))
-    unseen = [c for c in columns if c["detail"].get("unseen_share")]
-    for c in sorted(unseen, key=lambda c: -c["detail"]["unseen_share"])[:5]:
-        share, names = c["detail"]["unseen_share"], c["detail"]["unseen"]
-        notes.append(Note("check.unseen", "warn", {"column": c["column"], "share": share, "categories": names}))
+    unseen = [c for c in columns if c.detail.get("unseen_share")]
+    for c in sorted(unseen, key=lambda c: -c.detail["unseen_share"])[:5]:
+        share, names = c.detail["unseen_share"], c.detail["unseen"]
+        notes.append(Note("check.unseen", "warn", {"column": c.column, "share": share, "categories": names}))
     return notes
 
 
-def rescaled_columns(columns: Sequence[dict[str, Any]]) -> list[str]:
+def rescaled_columns(columns: Sequence[ColumnShift]) -> list[str]:
     """Columns of numbers that are the source's, moved and stretched: three at least, and half of those that have moved.
 
     So many of them hint at other instruments or units; on the meta-benchmark no real pair of tables has them.
     """
-    moved = [c for c in columns if c["significant"] and c["kind"] == "number"]
-    same = [c["column"] for c in moved if "stretch" in c["detail"]]
+    moved = [c for c in columns if c.significant and c.kind == "number"]
+    same = [c.column for c in moved if "stretch" in c.detail]
     return same if len(same) >= _SEVERAL and 2 * len(same) >= len(moved) else []
 
 
@@ -72,12 +73,12 @@ def outside_words(outside: float) -> list[Note]:
     return [Note("check.outside" if far else "check.inside", "warn" if far else "info", {"share": outside})]
 
 
-def shares_known(auc: dict[str, float], only_shares: bool) -> bool:
+def shares_known(auc: Interval, only_shares: bool) -> bool:
     """Whether the estimate of the class shares means anything: it takes all else to be equal."""
-    return only_shares or auc["value"] < CLEAR
+    return only_shares or auc.value < CLEAR
 
 
-def shares_words(found: LabelShift | None, only_shares: bool, auc: dict[str, float]) -> list[Note]:
+def shares_words(found: LabelShift | None, only_shares: bool, auc: Interval) -> list[Note]:
     """What can be said of the class shares."""
     if found is None:
         return []

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from transfermap.measure.transferability.source_ranking import rank_sources
 from transfermap.messages import Note
+from transfermap.verdict.check.facts import SourceWorth
 from transfermap.verdict.encoded import Domains
 
 # rows of a source that are looked at; a source of fewer than the least cannot be judged
 MOST, LEAST = 1500, 20
 
 
-def source_rows(data: Domains, names: Sequence[str], seed: int) -> tuple[dict[str, Any], ...]:
-    """A source a row in plain values, the most useful first; none where fewer than two can be judged.
+def source_rows(data: Domains, names: Sequence[str], seed: int) -> tuple[SourceWorth, ...]:
+    """A source a row, the most useful first; none where fewer than two can be judged.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def source_rows(data: Domains, names: Sequence[str], seed: int) -> tuple[dict[st
 
     Returns
     -------
-    tuple of dict
+    tuple of SourceWorth
         ``source``, its ``rows``, and ``effective``: how many of them the target's weights leave; ``useful`` with
         ``low`` and ``high``, 95 %: by which they are ranked
         (:func:`~transfermap.measure.transferability.source_ranking.rank_sources`); ``quality``: balanced accuracy (R^2
@@ -45,24 +45,24 @@ def source_rows(data: Domains, names: Sequence[str], seed: int) -> tuple[dict[st
         data.Xs[keep], data.ys[keep], data.sources[keep], predicted, regression=data.kind == "regression", seed=seed
     )
     return tuple(
-        {
-            "source": names[s.source],
-            "rows": int(np.sum(data.sources == s.source)),
-            "effective": s.effective,
-            "useful": s.useful.value,
-            "low": s.useful.low,
-            "high": s.useful.high,
-            "quality": s.quality.value,
-            "distance": s.distance.value,
-        }
+        SourceWorth(
+            source=names[s.source],
+            rows=int(np.sum(data.sources == s.source)),
+            effective=s.effective,
+            useful=s.useful.value,
+            low=s.useful.low,
+            high=s.useful.high,
+            quality=s.quality.value,
+            distance=s.distance.value,
+        )
         for s in ranked
     )
 
 
-def source_words(rows: Sequence[dict[str, Any]]) -> list[Note]:
+def source_words(rows: Sequence[SourceWorth]) -> list[Note]:
     """Which source should carry over best, where one stands out from the last."""
     if not rows:
         return []
     best, last = rows[0], rows[-1]
-    values = {"best": best["source"], "useful": best["useful"], "last": last["source"], "least": last["useful"]}
-    return [Note("check.sources" if best["low"] > last["useful"] else "check.sources_even", "info", values)]
+    values = {"best": best.source, "useful": best.useful, "last": last.source, "least": last.useful}
+    return [Note("check.sources" if best.low > last.useful else "check.sources_even", "info", values)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import beta
@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from transfermap.measure.shift.domain_classifier import domain_classifier
 from transfermap.measure.shift.label_shift import LabelShift, label_shift
 from transfermap.measure.validators.absent_classes import absent_classes
+from transfermap.verdict.check.facts import ClassShare, Interval
 from transfermap.verdict.encoded import Array, Domains, parts, sample
 from transfermap.verdict.named_estimators import estimator
 
@@ -51,12 +52,12 @@ def _lacking(shares: LabelShift, held: Array, found: Array, predicted: Array) ->
     return absent
 
 
-def shares_explain(data: Domains, found: LabelShift, auc: dict[str, float], alike: float, seed: int) -> bool:
+def shares_explain(data: Domains, found: LabelShift, auc: Interval, alike: float, seed: int) -> bool:
     """Whether the difference is gone once the source's classes are thinned out to the target's estimated shares.
 
     Under label shift alone, p(x|y) is the same in both, so a source with the target's shares cannot be told from it.
     """
-    if found.p_value > SIGNIFICANT or auc["low"] <= alike:
+    if found.p_value > SIGNIFICANT or auc.low <= alike:
         return False
     share = dict(zip(found.classes.tolist(), found.weights, strict=True))
     keep = np.array([share[y] for y in data.ys.tolist()])
@@ -68,20 +69,10 @@ def shares_explain(data: Domains, found: LabelShift, auc: dict[str, float], alik
     return left.low <= 0.5
 
 
-def share_rows(found: Classes | None) -> tuple[dict[str, Any], ...]:
-    """A class a row, in plain values: its share in the source, the target's with interval, and whether it is absent."""
+def share_rows(found: Classes | None) -> tuple[ClassShare, ...]:
+    """A class a row: its share in the source, the target's with interval, and whether it is absent."""
     if found is None:
         return ()
     s = found.shares
-    fields = zip(s.classes, s.source, s.target, s.low, s.high, found.absent, strict=True)
-    return tuple(
-        {
-            "class": str(c),
-            "source": float(source),
-            "target": float(target),
-            "low": float(low),
-            "high": float(high),
-            "absent": bool(absent),
-        }
-        for c, source, target, low, high, absent in fields
-    )
+    numbers = zip(*(x.tolist() for x in (s.source, s.target, s.low, s.high, found.absent)), strict=True)
+    return tuple(ClassShare(str(c), *row) for c, row in zip(s.classes, numbers, strict=True))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from transfermap.verdict.encoded import Array, Encoded
+from transfermap.verdict.record import DoubtfulRow, LabelDesign, ProposedRow, Untrusted
 
 SHOWN = 20
 UNSURE = 0.6
@@ -35,18 +36,16 @@ def confidence(model: Any, rows: Encoded) -> Array | None:
     return model.predict_proba(rows.read_by(model)).max(axis=1) if hasattr(model, "predict_proba") else None
 
 
-def untrusted(distance: Array, threshold: float, sure: Array | None) -> dict[str, Any]:
+def untrusted(distance: Array, threshold: float, sure: Array | None) -> Untrusted:
     """Rows far from anything seen (value: distance in units of the threshold), then rows the model is unsure of."""
     reach = distance / max(threshold, np.finfo(float).tiny)
     far = np.flatnonzero(reach > 1)
-    found = [
-        {"row": int(i), "why": "far", "value": float(reach[i])} for i in far[np.argsort(-reach[far], kind="stable")]
-    ]
+    found = [DoubtfulRow(int(i), "far", float(reach[i])) for i in far[np.argsort(-reach[far], kind="stable")]]
     if sure is not None:
         unsure = np.setdiff1d(np.flatnonzero(sure < UNSURE), far)
         order = unsure[np.argsort(sure[unsure], kind="stable")]
-        found += [{"row": int(i), "why": "unsure", "value": float(sure[i])} for i in order]
-    return {"count": len(found), "rows": found[:SHOWN]}
+        found += [DoubtfulRow(int(i), "unsure", float(sure[i])) for i in order]
+    return Untrusted(len(found), tuple(found[:SHOWN]))
 
 
 def strata(
@@ -60,7 +59,7 @@ def strata(
 
     Parameters
     ----------
-    told : mapping of method key to array of shape (n,)
+    predicted : mapping of method key to array of shape (n,)
         Predictions for the rows.
     leaders : sequence of str
         The leading candidates, best first.
@@ -70,8 +69,8 @@ def strata(
 
     Examples
     --------
-    >>> told = {"sourceonly": np.array(list("aaa")), "coral": np.array(list("aba")), "tca": np.array(list("abb"))}
-    >>> strata(told, ["coral", "tca"], "classification").tolist()
+    >>> predicted = {"sourceonly": np.array(list("aaa")), "coral": np.array(list("aba")), "tca": np.array(list("abb"))}
+    >>> strata(predicted, ["coral", "tca"], "classification").tolist()
     ['rest', 'coral', 'tca']
     """
     where = np.full(len(predicted["sourceonly"]), REST, dtype=object)
@@ -96,7 +95,7 @@ def _distance(predicted: Mapping[str, Array], leaders: Sequence[str]) -> Array:
 
 def worth_labelling(
     predicted: Mapping[str, Array], leaders: Sequence[str], kind: str, seed: int, most: int = PROPOSED
-) -> dict[str, Any]:
+) -> tuple[tuple[ProposedRow, ...], LabelDesign]:
     """Rows whose labels decide between the leading candidates and source-only, in the order to label them in.
 
     Only rows on which two methods differ tell which of them is better. Three of four rows are therefore drawn from the
@@ -108,7 +107,7 @@ def worth_labelling(
 
     Parameters
     ----------
-    told : mapping of method key to array of shape (n,)
+    predicted : mapping of method key to array of shape (n,)
         Predictions for all target rows.
     leaders : sequence of str
         The leading candidates, best first; may be empty.
@@ -118,19 +117,19 @@ def worth_labelling(
 
     Returns
     -------
-    dict
-        ``label_me``: a list of ``row``, ``why`` ("disagree" or "random"), ``value`` (see :func:`disagreement`) and
-        ``stratum``; ``label_design``: ``leaders``, and ``sizes``, the number of target rows in each stratum.
+    tuple of ProposedRow
+        ``why`` is "disagree" or "random", ``value`` as :func:`disagreement` has it.
+    LabelDesign
+        How they were drawn.
     """
     where, differ = strata(predicted, leaders, kind), disagreement(predicted, kind)
     names, counts = np.unique(where.astype(str), return_counts=True)
     drawn = _draw(where, _turns(leaders, kind), np.random.default_rng([seed, 3]))
-    chosen = [
-        {"row": i, "why": why, "value": float(differ[i]), "stratum": str(where[i])}
-        for (i, why), _ in zip(drawn, range(most), strict=False)
-    ]
+    chosen = tuple(
+        ProposedRow(i, why, float(differ[i]), str(where[i])) for (i, why), _ in zip(drawn, range(most), strict=False)
+    )
     sizes = dict(zip(names.tolist(), counts.tolist(), strict=True))
-    return {"label_me": chosen, "label_design": {"leaders": list(leaders), "sizes": sizes}}
+    return chosen, LabelDesign(tuple(leaders), sizes)
 
 
 def _turns(leaders: Sequence[str], kind: str) -> list[str | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -25,6 +25,7 @@ from transfermap.messages import Note
 from transfermap.split import Split
 from transfermap.verdict.encoded import Array, Domains
 from transfermap.verdict.evidence import UNSUITED
+from transfermap.verdict.record import FewLabelsRow, LearnedRows, Record
 
 FOLDS = 5
 LEAST = 4
@@ -38,7 +39,7 @@ class FewLabels:
     """What came of it: a line a method for the record, fitted models, predictions of each labelled row by a model that
     had not seen its label, and predictions of all target rows."""
 
-    lines: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[FewLabelsRow] = field(default_factory=list)
     models: dict[str, Any] = field(default_factory=dict)
     folded: dict[str, Array] = field(default_factory=dict)
     target: dict[str, Array] = field(default_factory=dict)
@@ -88,7 +89,7 @@ def learn_from(
 def _try(found: FewLabels, key: str, data: Domains, rows: Array, labels: Array, estimator: Any, seed: int) -> None:
     """One method; one that the data do not suit is left out, and the record says why."""
     began = time.time()
-    line: dict[str, Any] = {"method": key, "name": _name(key), "role": ROLE, "status": "ok", "fault": ""}
+    row = FewLabelsRow(key, _name(key), ROLE, "ok")
     try:
         with threadpool_limits(1), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -99,9 +100,10 @@ def _try(found: FewLabels, key: str, data: Domains, rows: Array, labels: Array, 
             model = _fitted(key, data, rows, labels, estimator)
             target = model.predict(data.Xt)
     except UNSUITED as error:
-        found.lines.append(line | {"status": "failed", "fault": " ".join(str(error).split()) or "out of memory"})
+        fault = " ".join(str(error).split()) or "out of memory"
+        found.rows.append(replace(row, status="failed", fault=fault))
         return
-    found.lines.append(line | {"seconds": round(time.time() - began, 3)})
+    found.rows.append(replace(row, seconds=round(time.time() - began, 3)))
     found.models[key], found.folded[key], found.target[key] = model, folded, target
 
 
@@ -137,10 +139,9 @@ def _plain(estimator: Any, X: Array, y: Array) -> BaseEstimator:
     return model
 
 
-def seen_rows(Xt: Array, rows: Array) -> dict[str, list[Any]]:
-    """What the record keeps of the rows that were learned from, so that no score is ever taken on them: their numbers,
-    and digests of what they hold."""
-    return {"rows": rows.tolist(), "digests": digests(Xt[rows])}
+def learned_rows(Xt: Array, rows: Array) -> LearnedRows:
+    """What the record keeps of the rows that were learned from."""
+    return LearnedRows(tuple(rows.tolist()), tuple(digests(Xt[rows])))
 
 
 def digests(X: Array) -> list[str]:
@@ -148,12 +149,12 @@ def digests(X: Array) -> list[str]:
     return [sha256(np.ascontiguousarray(row, dtype=float).tobytes()).hexdigest()[:16] for row in X]
 
 
-def led_by_labels(record: dict[str, Any]) -> dict[str, Any]:
+def led_by_labels(record: Record) -> Record:
     """The record with the predictions handed out that the labels support, where they support any method."""
-    now = record["truth"]["updated"]
-    if not now or now["answer"] != "use" or now["method"] == record["verdict"]["model"]:
+    truth = record.truth
+    now = None if truth is None else truth.updated
+    if truth is None or now is None or now.answer != "use" or now.method == record.verdict.model:
         return record
-    name = next(row["name"] for row in record["truth"]["rows"] if row["method"] == now["method"])
-    why = Note("verdict.by_labels", "info", {"method": name, "n": record["truth"]["n"]})
-    verdict = record["verdict"] | {"model": now["method"], "reasons": [*record["verdict"]["reasons"], why.to_dict()]}
-    return record | {"verdict": verdict}
+    name = next(row.name for row in truth.rows if row.method == now.method)
+    why = Note("verdict.by_labels", "info", {"method": name, "n": truth.n})
+    return replace(record, verdict=replace(record.verdict, model=now.method, reasons=(*record.verdict.reasons, why)))

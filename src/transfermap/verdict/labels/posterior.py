@@ -46,7 +46,7 @@ def posterior(
 
     Parameters
     ----------
-    told : mapping of method key to array of shape (n,)
+    predicted : mapping of method key to array of shape (n,)
         Predictions for the labelled rows, source-only among them. Within a stratum these are a random sample.
     labels : ndarray of shape (n,)
     leaders : sequence of str
@@ -59,7 +59,7 @@ def posterior(
     Returns
     -------
     Scores
-        Methods in the order of ``told``.
+        Methods in the order of ``predicted``.
     """
     target, rng, keys = predicted if target is None else target, np.random.default_rng([seed, 5]), list(predicted)
     here, where = strata(predicted, leaders, kind, target), strata(target, leaders, kind)

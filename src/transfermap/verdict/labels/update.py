@@ -1,6 +1,6 @@
-"""The verdict anew, from what was foreseen without labels and what the labels say.
+"""The verdict anew, from what was predicted without labels and what the labels say.
 
-The rule, in words. A method's gain over source-only has a posterior: the labels' own, drawn towards what was foreseen
+The rule, in words. A method's gain over source-only has a posterior: the labels' own, drawn towards what was predicted
 as far as that was sure. The method with the largest expected gain is used among those that are better than source-only
 with a chance of ``SURE``; one that was not the first before there were labels is one of many that could have looked
 good by luck, and must be surer: its chance of being worse is 1 - ``SURE`` over their number (Bonferroni). If there is
@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import norm
 
 from transfermap.messages import Note
 from transfermap.verdict.encoded import Array
+from transfermap.verdict.record import Answer, Posterior, PredictedGain, TruthRow, UpdatedVerdict
 
 SURE = 0.95
 POINT = 0.01
-# foreseen gains come with a 90 % interval, and so do those that are told here
+# predicted gains come with a 90 % interval, and so do those that are told here
 LEVEL = 0.90
 # differences below this are of rounding
 _EQUAL = 1e-12
@@ -41,14 +42,12 @@ class Normal(NamedTuple):
         return cls(float(drawn.mean()), float(drawn.std()))
 
 
-def foreseen(row: Mapping[str, Any]) -> Normal | None:
-    """What a line of the leaderboard says was foreseen of the gain; None where it says nothing that can be used."""
-    predicted = row.get("foreseen") or {}
-    ends = [predicted.get(part) for part in ("gain", "gain_low", "gain_high")]
-    if not all(isinstance(x, (int, float)) and math.isfinite(x) for x in ends):
+def prior(predicted: PredictedGain | None) -> Normal | None:
+    """What was predicted of the gain without labels; None where that says nothing."""
+    if predicted is None or not predicted.gain_low < predicted.gain_high:
         return None
-    gain, low, high = np.array(ends, dtype=float).tolist()
-    return Normal(gain, (high - low) / (2 * REACH)) if low < high else None
+    found = Normal(predicted.gain, (predicted.gain_high - predicted.gain_low) / (2 * REACH))
+    return found if all(map(math.isfinite, found)) else None
 
 
 def combined(drawn: Array, prior: Normal | None) -> Array:
@@ -61,7 +60,7 @@ def combined(drawn: Array, prior: Normal | None) -> Array:
     ----------
     drawn : ndarray of shape (draws,)
     prior : Normal or None
-        None: nothing was foreseen.
+        None: nothing was predicted.
 
     Returns
     -------
@@ -105,56 +104,57 @@ def beliefs(gains: Array) -> tuple[list[dict[str, float]], float]:
 
 
 def updated(
-    rows: Sequence[Mapping[str, Any]], leaders: Sequence[str], base_best: float, left: float = math.inf
-) -> dict[str, Any]:
+    rows: Sequence[TruthRow], leaders: Sequence[str], base_best: float, left: float = math.inf
+) -> UpdatedVerdict:
     """The verdict that the posterior supports.
 
     Parameters
     ----------
-    rows : sequence of mapping
-        ``method``, ``name`` and ``posterior`` of every method that could be used: what :func:`beliefs` says and
-        ``needs``, the labels that are still to come before it is sure.
+    rows : sequence of TruthRow
+        Every method that could be used, with its posterior.
     leaders : sequence of str
         Those of them that led before there were labels; at least one.
     base_best : float
         The chance that source-only is the best.
     left : float
         Target rows that have no label yet.
-
-    Returns
-    -------
-    dict
-        ``answer`` ("use", "stay", "unknown"), ``method``, ``base_best``, ``more`` (about how many labels are still
-        needed; 0 where the answer stands, None where there are not so many rows) and ``notes``.
     """
-    sure = [r for r in rows if r["posterior"]["better"] >= _needed(r["method"], leaders, len(rows))]
-    leading = [r for r in rows if r["method"] in leaders]
-    top = max(sure or leading, key=lambda r: r["posterior"]["gain"])
-    found = top["posterior"]
+    found = {row.method: row.posterior for row in rows if row.posterior is not None}
+    sure = [key for key, belief in found.items() if belief.better >= _needed(key, leaders, len(rows))]
+    leading = [key for key in found if key in leaders]
+    top = max(sure or leading, key=lambda key: found[key].gain)
     more: int | None = 0
+    answer: Answer
     if sure:
         answer, why = "use", "verify.now_use"
-    elif max(r["posterior"]["matters"] for r in leading) <= 1 - SURE:
+    elif max(found[key].matters for key in leading) <= 1 - SURE:
         answer, why = "stay", "verify.now_stay"
     elif base_best >= SURE:
         answer, why = "stay", "verify.now_best"
     else:
-        more = found["needs"] if found["needs"] <= left else None
+        more = found[top].needs if found[top].needs <= left else None
         answer, why = "unknown", "verify.now_never" if more is None else "verify.now_open"
-    values = {"method": top["name"], "more": more} | {key: found[key] for key in ("gain", "gain_low", "gain_high")}
-    chances = {"base": base_best, **{key: found[key] for key in ("better", "matters", "even")}}
-    # in words, nothing is surer than 99 %
-    values |= {key: min(max(value, 0.01), 0.99) for key, value in chances.items()}
-    notes = [Note(why, "info" if answer == "use" else "warn", values)]
-    if answer != "stay" and found["even"] >= 1 - 2 * (1 - SURE):
-        notes.append(Note("verify.even", "info", values))
-    return {
-        "answer": answer,
-        "method": top["method"] if answer == "use" else "sourceonly",
-        "base_best": base_best,
-        "more": more,
-        "notes": [note.to_dict() for note in notes],
+    name = next(row.name for row in rows if row.method == top)
+    notes = _words(answer, why, {"method": name, "more": more}, found[top], base_best)
+    return UpdatedVerdict(answer, top if answer == "use" else "sourceonly", base_best, more, notes)
+
+
+def _words(
+    answer: Answer, why: str, values: Mapping[str, object], found: Posterior, base_best: float
+) -> tuple[Note, ...]:
+    """Why, and whether the two are even; in words, nothing is surer than 99 %."""
+    chances = {"base": base_best, "better": found.better, "matters": found.matters, "even": found.even}
+    told = {
+        **values,
+        "gain": found.gain,
+        "gain_low": found.gain_low,
+        "gain_high": found.gain_high,
+        **{key: min(max(value, 0.01), 0.99) for key, value in chances.items()},
     }
+    notes = [Note(why, "info" if answer == "use" else "warn", told)]
+    if answer != "stay" and found.even >= 1 - 2 * (1 - SURE):
+        notes.append(Note("verify.even", "info", told))
+    return tuple(notes)
 
 
 def _needed(key: str, leaders: Sequence[str], methods: int) -> float:
