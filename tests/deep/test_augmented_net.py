@@ -139,6 +139,19 @@ def test_a_model_is_saved_and_predicts_files_that_it_has_never_seen(seen, tmp_pa
     assert np.array_equal(model.predict_proba([new[0]]).argmax(1), P[:1].argmax(1))
 
 
+def test_images_in_memory_train_the_same_net_as_their_files(seen):
+    X, y, d = seen
+    classes, codes = np.unique(y, return_inverse=True)
+    images = tiny().read(X.tolist())
+    settings = {"net": NAME, "steps": 4, "batch_size": 8}
+    # in the order that fit sorts rows by, the same images give the same net
+    s, t = (np.flatnonzero(part)[np.argsort(X[part], kind="stable")] for part in (d >= 0, d < 0))
+    given = (images[s], torch.from_numpy(codes[s])), (images[t],)
+    by_images = DeepClassifier(find("dann")(), **settings).fit_datasets(*given, classes)
+    by_paths = DeepClassifier(find("dann")(), **settings).fit(X, y, sample_domain=d)
+    assert np.array_equal(by_images.predict_proba(X), by_paths.predict_proba(X))
+
+
 def test_two_nets_see_the_same_files_at_their_own_sizes(seen):
     X, y, d = seen
 

@@ -13,7 +13,7 @@ from small_images import folders, tiny
 
 from transfermap.data.images.image_files import find_images
 from transfermap.deep.pretrained import feature_cache as featurecache
-from transfermap.deep.pretrained.feature_cache import Shelf, cache_folder, features
+from transfermap.deep.pretrained.feature_cache import DiskCache, cache_folder, features
 from transfermap.deep.pretrained.provider import Backbone
 
 torch = pytest.importorskip("torch")
@@ -100,11 +100,11 @@ def test_what_is_damaged_is_computed_again(files, spoil):
         path.write_bytes(b"not a database at all" * 100)
         expected = 2 * len(files)
     else:
-        with sqlite3.connect(path) as shelf:
-            key, value = shelf.execute("SELECT key, value FROM shelf LIMIT 1").fetchone()
+        with sqlite3.connect(path) as disk:
+            key, value = disk.execute("SELECT key, value FROM cache LIMIT 1").fetchone()
             bad = value[:-4] if spoil == "short" else bytes([value[0] ^ 1]) + value[1:]
-            shelf.execute("UPDATE shelf SET value = ? WHERE key = ?", (bad, key))
-        shelf.close()
+            disk.execute("UPDATE cache SET value = ? WHERE key = ?", (bad, key))
+        disk.close()
         expected = len(files) + 1
     again = features(net.net, files).values
     assert net.items == expected and np.allclose(again, first, atol=1e-5)
@@ -166,10 +166,10 @@ def test_without_a_place_to_write_features_are_computed_all_the_same(files, tmp_
     assert np.allclose(features(tiny(), files).values, plainly(tiny(), files), atol=1e-5)
 
 
-def test_a_shelf_gives_back_what_was_put(tmp_path):
-    shelf = Shelf(tmp_path / "x.sqlite")
+def test_a_disk_cache_gives_back_what_was_put(tmp_path):
+    disk = DiskCache(tmp_path / "x.sqlite")
     values = {i.to_bytes(2, "big"): bytes([i % 256]) * (i % 9) for i in range(1300)}
-    shelf.put(values)
-    assert shelf.get(values) == values
-    shelf.put({b"\0\1": b"new"})
-    assert shelf.get([b"\0\1", b"none"]) == {b"\0\1": b"new"}
+    disk.put(values)
+    assert disk.get(values) == values
+    disk.put({b"\0\1": b"new"})
+    assert disk.get([b"\0\1", b"none"]) == {b"\0\1": b"new"}

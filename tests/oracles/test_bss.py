@@ -17,10 +17,10 @@ def few_steps(monkeypatch):
 @pytest.mark.parametrize(("eta", "k"), [(0.0, 1), (0.5, 2)])
 def test_its_steps_are_those_of_the_singular_values(eta, k):
     X, y, d, seen = rows()
-    shell = source_net(X, y, d)
-    net = by_hand(shell, X[seen], y[seen], lambda _, f: eta * torch.linalg.svdvals(f)[-k:].square().sum())
+    trained = source_net(X, y, d)
+    net = by_hand(trained, X[seen], y[seen], lambda _, f: eta * torch.linalg.svdvals(f)[-k:].square().sum())
     fitted = BSS(eta=eta, k=k).fit(X, y, sample_domain=d)
-    np.testing.assert_allclose(predicted(fitted, X), logits(shell, net, X), atol=2e-4)
+    np.testing.assert_allclose(predicted(fitted, X), logits(trained, net, X), atol=2e-4)
 
 
 def test_the_smallest_singular_values_shrink():

@@ -17,12 +17,12 @@ def few_steps(monkeypatch):
 @pytest.mark.parametrize("frozen", [0, 1, 2])
 def test_it_is_the_source_net_that_goes_on(frozen):
     X, y, d, seen = rows()
-    shell = source_net(X, y, d)
+    trained = source_net(X, y, d)
     still = ("features.0.", "features.2.")[:frozen]
-    net = by_hand(shell, X[seen], y[seen], moves=lambda name: not name.startswith(still))
+    net = by_hand(trained, X[seen], y[seen], moves=lambda name: not name.startswith(still))
     fitted = FineTune(frozen=frozen).fit(X, y, sample_domain=d)
-    np.testing.assert_allclose(predicted(fitted, X), logits(shell, net, X), atol=2e-5)
-    assert not np.allclose(predicted(fitted, X), logits(shell, shell.modules_, X), atol=1e-3)
+    np.testing.assert_allclose(predicted(fitted, X), logits(trained, net, X), atol=2e-5)
+    assert not np.allclose(predicted(fitted, X), logits(trained, trained.modules_, X), atol=1e-3)
 
 
 def test_lower_stages_are_slower_by_the_decay():

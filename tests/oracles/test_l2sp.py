@@ -17,8 +17,8 @@ def few_steps(monkeypatch):
 @pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.0), (3.0, 0.5)])
 def test_its_steps_are_those_of_the_penalty_written_out(alpha, beta):
     X, y, d, seen = rows()
-    shell = source_net(X, y, d)
-    start = {name: p.detach().clone() for name, p in shell.modules_.named_parameters()}
+    trained = source_net(X, y, d)
+    start = {name: p.detach().clone() for name, p in trained.modules_.named_parameters()}
 
     def penalty(net, f):
         total = 0.0
@@ -27,9 +27,9 @@ def test_its_steps_are_those_of_the_penalty_written_out(alpha, beta):
                 total = total + (alpha / 2 * ((w - w0) ** 2).sum() if "features" in name else beta / 2 * (w**2).sum())
         return total
 
-    net = by_hand(shell, X[seen], y[seen], penalty, decay=0.0)
+    net = by_hand(trained, X[seen], y[seen], penalty, decay=0.0)
     fitted = L2SP(alpha=alpha, beta=beta).fit(X, y, sample_domain=d)
-    np.testing.assert_allclose(predicted(fitted, X), logits(shell, net, X), atol=2e-5)
+    np.testing.assert_allclose(predicted(fitted, X), logits(trained, net, X), atol=2e-5)
 
 
 def test_a_stronger_pull_leaves_the_features_nearer_to_the_start():

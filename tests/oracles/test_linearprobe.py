@@ -15,8 +15,8 @@ def few_steps(monkeypatch):
     monkeypatch.setattr(settings, "STEPS", STEPS)
 
 
-def features(shell, X, seen):
-    F = shell.features(X.astype(np.float32)).astype(float)
+def features(trained, X, seen):
+    F = trained.features(X.astype(np.float32)).astype(float)
     centre = F[seen].mean(axis=0)
     return (F - centre) / np.sqrt(((F[seen] - centre) ** 2).sum(axis=1).mean())
 
@@ -39,8 +39,8 @@ def test_for_numbers_it_is_a_ridge_rule():
     from transfermap.adapted import Adapted
     from transfermap.methods.baseline.erm import ERM
 
-    shell = Adapted(ERM(), Ridge()).fit(X, y, sample_domain=d).adapter_.estimator_
-    Z = features(shell, X, seen)
+    trained = Adapted(ERM(), Ridge()).fit(X, y, sample_domain=d).adapter_.estimator_
+    Z = features(trained, X, seen)
     fitted = Adapted(LinearProbe(), Ridge()).fit(X, y, sample_domain=d)
     found = [
         np.abs(Ridge(alpha=1 / (C * len(seen))).fit(Z[seen], y[seen]).predict(Z) - fitted.predict(X)).max()
@@ -51,8 +51,8 @@ def test_for_numbers_it_is_a_ridge_rule():
 
 def test_half_of_the_weight_is_the_mean_of_both_heads():
     X, y, d, _ = rows()
-    shell = source_net(X, y, d)
-    ends = logits(shell, shell.modules_, X), predicted(LinearProbe().fit(X, y, sample_domain=d), X)
+    trained = source_net(X, y, d)
+    ends = logits(trained, trained.modules_, X), predicted(LinearProbe().fit(X, y, sample_domain=d), X)
     half = predicted(LinearProbe(weight=0.5).fit(X, y, sample_domain=d), X)
     np.testing.assert_allclose(half, (ends[0] + ends[1]) / 2, atol=1e-5)
 

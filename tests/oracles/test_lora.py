@@ -33,14 +33,14 @@ class Beside(nn.Module):
 
 def test_its_steps_are_those_of_two_thin_layers_beside_each():
     X, y, d, seen = rows()
-    shell = source_net(X, y, d)
-    net = copy.deepcopy(shell.modules_)
+    source = source_net(X, y, d)
+    net = copy.deepcopy(source.modules_)
     torch.manual_seed(0)
     for name in ("0", "2"):
         net["features"].add_module(name, Beside(net["features"].get_submodule(name), 3))
-    trained = by_hand(shell, X[seen], y[seen], lr=3e-3, net=net, moves=lambda name: ".layer." not in name)
+    trained = by_hand(source, X[seen], y[seen], lr=3e-3, net=net, moves=lambda name: ".layer." not in name)
     fitted = LoRA(rank=3).fit(X, y, sample_domain=d)
-    np.testing.assert_allclose(predicted(fitted, X), logits(shell, trained, X), atol=5e-5)
+    np.testing.assert_allclose(predicted(fitted, X), logits(source, trained, X), atol=5e-5)
 
 
 @pytest.mark.parametrize("rank", [1, 3])

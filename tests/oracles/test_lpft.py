@@ -16,10 +16,10 @@ def few_steps(monkeypatch):
 
 def test_its_steps_are_those_of_fine_tuning_from_the_probe():
     X, y, d, seen = rows()
-    shell = source_net(X, y, d)
+    trained = source_net(X, y, d)
     probe = LinearProbe().fit(X, y, sample_domain=d)
-    net = by_hand(shell, X[seen], y[seen], lr=2e-4, net=probe.estimator_.modules_)
-    np.testing.assert_allclose(predicted(LPFT().fit(X, y, sample_domain=d), X), logits(shell, net, X), atol=2e-5)
+    net = by_hand(trained, X[seen], y[seen], lr=2e-4, net=probe.estimator_.modules_)
+    np.testing.assert_allclose(predicted(LPFT().fit(X, y, sample_domain=d), X), logits(trained, net, X), atol=2e-5)
 
 
 def test_without_a_step_to_speak_of_it_is_the_probe():

@@ -351,7 +351,7 @@ def test_the_command_writes_table_and_plot(tmp_path):
     how += f" --no-glove -o {plot} -o {rows}"
     done = CliRunner().invoke(app, ["layers", a, b, *how.split()], env={"COLUMNS": "200"})
     assert done.exit_code == 0, done.output
-    assert "E+H+O open" in done.output and "transfer, unlock, fine-tune" in done.output
+    assert "E+H+O open" in done.output and "ransferring and fine-tuning" in done.output
     table = pd.read_csv(rows, index_col="choice")
     assert len(table) == 29 and (table["seeds"] == 2).all()
     assert plot.read_text("utf8").lstrip().startswith("<?xml")

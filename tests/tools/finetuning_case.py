@@ -22,14 +22,14 @@ def rows(known=16, seed=0):
 
 
 def source_net(X, y, d):
-    """The shell of a net that was trained on the source alone."""
+    """The estimator of a net that was trained on the source alone."""
     return ERM().fit(X, y, sample_domain=d).estimator_
 
 
-def by_hand(shell, X, y, penalty=lambda net, f: 0.0, lr=1e-3, decay=1e-4, net=None, moves=lambda name: True):
+def by_hand(trained, X, y, penalty=lambda net, f: 0.0, lr=1e-3, decay=1e-4, net=None, moves=lambda name: True):
     """A trained net's further steps on all rows at once, with AdamW and the rate of the loop; and its logits."""
-    net = copy.deepcopy(shell.modules_ if net is None else net)
-    x, codes = torch.from_numpy(shell._scaled(X).astype(np.float32)), torch.from_numpy(y.astype(np.int64))
+    net = copy.deepcopy(trained.modules_ if net is None else net)
+    x, codes = torch.from_numpy(trained._scaled(X).astype(np.float32)), torch.from_numpy(y.astype(np.int64))
     own = [p for name, p in net.named_parameters() if moves(name)]
     optimizer = torch.optim.AdamW(own, lr, weight_decay=decay)
     for step in range(STEPS):
@@ -43,11 +43,11 @@ def by_hand(shell, X, y, penalty=lambda net, f: 0.0, lr=1e-3, decay=1e-4, net=No
     return net
 
 
-def logits(shell, net, X):
+def logits(trained, net, X):
     """Of rows, in float64."""
     net = copy.deepcopy(net).double()
     with torch.no_grad():
-        return net["head"](net["features"](torch.from_numpy(shell._scaled(X)))).numpy()
+        return net["head"](net["features"](torch.from_numpy(trained._scaled(X)))).numpy()
 
 
 def predicted(fitted, X):

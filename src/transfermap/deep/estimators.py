@@ -77,7 +77,8 @@ class _Estimator(Trained, NetTraining):
         self._named_outputs(C, classes)
         first = source[0] if isinstance(source, tuple) else source[0][0][None]
         spec = InputSpec(shape=tuple(first.shape[1:]), outputs=C)
-        self.n_features_in_ = spec.columns
+        # whoever trains on images predicts from paths, one column of them
+        self.n_features_in_ = 1 if is_image_net(self._own_net()) else spec.columns
         self._run(spec, source, target, labelled=("source",))
         return self
 

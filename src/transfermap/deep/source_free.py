@@ -129,7 +129,7 @@ def norms(modules: Any) -> list[Any]:
     return [layer for layer in modules.modules() if isinstance(layer, kinds) and layer.track_running_stats]
 
 
-def swept(m: Engine, rows: Stream, most: int | None = None) -> Outputs:
+def predict_all(m: Engine, rows: Stream, most: int | None = None) -> Outputs:
     """What the net, as it would predict, makes of all rows in their order, or of ``most`` spread over them."""
     order = torch.arange(rows.rows)[:: 1 if most is None else max(1, rows.rows // most)]
     m.modules.eval()
@@ -158,7 +158,7 @@ def take_statistics(m: Engine, rows: Stream) -> None:
 
 
 @contextmanager
-def only_moving(modules: Any, moving: list[Any]) -> Iterator[None]:
+def only_trained(modules: Any, moving: list[Any]) -> Iterator[None]:
     """Within it no parameters but the ``moving`` ones ask for gradients."""
     still = {p for p in modules.parameters() if p.requires_grad} - set(moving)
     for p in still:
@@ -196,12 +196,12 @@ def guard(m: Engine, rows: Stream) -> Callable[[], float]:
     Entropy falls fastest where all rows are given one class, and nothing else in it speaks against that. A state is
     held against the one that has used most classes so far.
     """
-    fullest = swept(m, rows, _SHOWN).p
+    fullest = predict_all(m, rows, _SHOWN).p
     looks = iter(range(1, 2**31))
 
     def judge() -> float:
         nonlocal fullest
-        now = swept(m, rows, _SHOWN).p
+        now = predict_all(m, rows, _SHOWN).p
         fullest = max(fullest, now, key=classes_in_use)
         m.notes["classes in use"] = classes_in_use(now) / now.shape[1]
         return -torch.inf if lost_classes(fullest, now) else float(next(looks))

@@ -59,7 +59,7 @@ def cache_folder() -> Path:
     return last
 
 
-class Shelf:
+class DiskCache:
     """A file of short binary values by key. What is damaged or cannot be written counts as not there.
 
     SQLite keeps it whole when a run is cut off, and lets several processes write.
@@ -74,22 +74,22 @@ class Shelf:
         asked = iter(keys)
         while some := list(islice(asked, 500)):
             marks = ",".join("?" * len(some))
-            rows = self._do(f"SELECT key, value, sum FROM shelf WHERE key IN ({marks})", some)
+            rows = self._do(f"SELECT key, value, sum FROM cache WHERE key IN ({marks})", some)
             found |= {key: value for key, value, total in rows if zlib.crc32(value) == total}
         return found
 
     def put(self, values: Mapping[bytes, bytes]) -> None:
         """Keep the values; they replace what their keys had."""
         rows = [(key, value, zlib.crc32(value)) for key, value in values.items()]
-        self._do("INSERT OR REPLACE INTO shelf VALUES (?, ?, ?)", rows, many=True)
+        self._do("INSERT OR REPLACE INTO cache VALUES (?, ?, ?)", rows, many=True)
 
     def _do(self, statement: str, values: Sequence[Any], many: bool = False) -> list[Any]:
         try:
-            with closing(sqlite3.connect(self._path, timeout=30)) as shelf, shelf:
+            with closing(sqlite3.connect(self._path, timeout=30)) as base, base:
                 # a loss of power may damage the file; then it is made anew
-                shelf.execute("PRAGMA synchronous = OFF")
-                shelf.execute("CREATE TABLE IF NOT EXISTS shelf (key BLOB PRIMARY KEY, value BLOB, sum INTEGER)")
-                return (shelf.executemany if many else shelf.execute)(statement, values).fetchall()
+                base.execute("PRAGMA synchronous = OFF")
+                base.execute("CREATE TABLE IF NOT EXISTS cache (key BLOB PRIMARY KEY, value BLOB, sum INTEGER)")
+                return (base.executemany if many else base.execute)(statement, values).fetchall()
         except sqlite3.OperationalError:  # no room, no right to write, or busy for too long
             return []
         except sqlite3.DatabaseError:
@@ -130,10 +130,10 @@ def features(
         Whether features are looked up and kept in :func:`cache_folder`.
     """
     threads = workers or min(8, os.cpu_count() or 1)
-    shelf = Shelf(cache_folder() / f"features-{_name_of(net)}.sqlite") if cache else None
+    disk = DiskCache(cache_folder() / f"features-{_name_of(net)}.sqlite") if cache else None
     with ThreadPoolExecutor(threads) as pool:
         contents: list[Any] = list(pool.map(_content_of(net), items))
-        kept = _kept(shelf, contents, net.width)
+        kept = _kept(disk, contents, net.width)
         # of equal items one is computed
         wanted = {c: i for i, c in enumerate(contents) if isinstance(c, bytes) and c not in kept}
         done = len(items) - len(wanted)
@@ -143,8 +143,8 @@ def features(
             fresh = {contents[i]: row for i, row in zip(numbers, rows, strict=True)}
             kept |= fresh
             wrong |= {contents[i]: why for i, why in faults.items()}
-            if shelf is not None:
-                shelf.put({key: row.tobytes() for key, row in fresh.items()})
+            if disk is not None:
+                disk.put({key: row.tobytes() for key, row in fresh.items()})
             done += len(numbers) + len(faults)
             tick(done, len(items))
     absent = np.full(net.width, np.nan, np.float32)
@@ -153,11 +153,11 @@ def features(
     return Features(values, faults, ["" if isinstance(c, str) else c.hex() for c in contents])
 
 
-def _kept(shelf: Shelf | None, contents: Sequence[bytes | str], width: int) -> dict[Any, Array]:
-    """Features that are on the shelf, by the content they are of."""
-    if shelf is None:
+def _kept(disk: DiskCache | None, contents: Sequence[bytes | str], width: int) -> dict[Any, Array]:
+    """Features that are on disk, by the content they are of."""
+    if disk is None:
         return {}
-    found = shelf.get(dict.fromkeys(c for c in contents if isinstance(c, bytes)))
+    found = disk.get(dict.fromkeys(c for c in contents if isinstance(c, bytes)))
     return {key: np.frombuffer(value, np.float32) for key, value in found.items() if len(value) == 4 * width}
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from transfermap.card import Card, method, param
 from transfermap.deep.lazy import F, torch
-from transfermap.deep.source_free import SourceFree, swept, tune
+from transfermap.deep.source_free import SourceFree, predict_all, tune
 from transfermap.deep.training.batch import Batches, Stage, Terms, Turn
 from transfermap.deep.training.objective import entropy
 
@@ -118,7 +118,7 @@ class SHOT(SourceFree):
 
     def name(self, m: Engine) -> None:
         """Give every target row the name of a class."""
-        seen = swept(m, m.target)
+        seen = predict_all(m, m.target)
         m["names"].of.copy_(pseudo_labels(seen.f, seen.p))
         # the sweep has put the net into evaluation
         m.modules.train()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from transfermap.card import Card, method, param
 from transfermap.deep.lazy import F, nn, torch
-from transfermap.deep.source_free import SourceFree, swept
+from transfermap.deep.source_free import SourceFree, predict_all
 from transfermap.deep.training.batch import Outputs
 from transfermap.deep.training.objective import entropy
 
@@ -87,7 +87,7 @@ class T3A(SourceFree):
         # exactly: its rows are what templates replace
         if type(head) is not nn.Linear:
             raise ValueError(f"T3A needs a head that is one linear layer; got {type(head).__name__}")
-        seen = swept(m, rows)
+        seen = predict_all(m, rows)
         with torch.no_grad():
             own = Outputs(head.weight, head(head.weight), {})
             head.weight.copy_(templates(own, seen, self.keep, self.weight))

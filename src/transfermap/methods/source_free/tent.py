@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from transfermap.card import Card, method, param
-from transfermap.deep.source_free import SourceFree, norms, only_moving, take_statistics, tune
+from transfermap.deep.source_free import SourceFree, norms, only_trained, take_statistics, tune
 from transfermap.deep.training.batch import Batches, Stage, Terms, Turn
 from transfermap.deep.training.objective import entropy
 
@@ -97,7 +97,7 @@ class TENT(SourceFree):
         """Statistics, scales and offsets, and the statistics of what came of them."""
         take_statistics(m, rows)
         layers = norms(m.modules)
-        with only_moving(m.modules, [p for layer in layers for p in layer.parameters(recurse=False)]):
+        with only_trained(m.modules, [p for layer in layers for p in layer.parameters(recurse=False)]):
             # Adam at a constant rate without decay, as in the paper: decay would pull the scales to 0
             stages = (Stage(1.0, (Turn("surer"),)),)
             noted = tune(self, m, rows, stages, optimizer="adam", schedule="constant", weight_decay=0.0)
