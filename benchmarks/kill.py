@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "tools"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "runs"))
 from test_run import kill_at_random, toy
 
 
