@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar, dataclass_transform
 Setting = Literal["transductive", "inductive", "unsupervised"]
 Transfers = Literal["instances", "features", "parameters", "relations"]
 LabelSets = Literal["closed", "partial", "open", "disjoint"]
+LabelsRead = Literal["none", "source", "target", "both"]
 TaskKind = Literal["classification", "regression"]
 
 T = TypeVar("T")
@@ -62,6 +63,8 @@ class Card:
         Name of the shift in :mod:`transfermap.data.toy` on which it must beat source-only; "" for a baseline.
     by_default : bool
         Whether ``adapt`` tries it without being asked to: quick, steady at its default settings, of use to many.
+    key, family, reads, side : str
+        Filled in from the method itself: its place on the map, whose labels it reads, and which side information.
     """
 
     name: str
@@ -84,6 +87,8 @@ class Card:
     by_default: bool = False
     key: str = ""
     family: str = ""
+    reads: LabelsRead | None = None
+    side: str = ""
 
 
 def param(
@@ -148,7 +153,8 @@ def method(card: Card) -> Callable[[type[T]], type[T]]:
         *_, family, key = cls.__module__.split(".")
         if cls.__name__.lower() != key:
             raise TypeError(f"class {cls.__name__} must live in a file called {cls.__name__.lower()}.py, not {key}.py")
-        cls.card = replace(card, key=key, family=family)  # type: ignore[attr-defined]
+        reads = cls.reads  # type: ignore[attr-defined]
+        cls.card = replace(card, key=key, family=family, reads=reads.labels, side=reads.side)  # type: ignore[attr-defined]
         return cls
 
     return mark

@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any, get_args
 from urllib.parse import quote
 
-from transfermap.card import Card, LabelSets, Setting, Transfers, cards, family_title, find, keys
+from transfermap.card import Card, LabelSets, LabelsRead, Setting, Transfers, cards, family_title, find, keys
 
 NOTHING = "nothing"
 Tree = dict[str, dict[str, list["Entry"]]]
@@ -25,9 +25,9 @@ Tree = dict[str, dict[str, list["Entry"]]]
 class Entry:
     """One method on the map, built or planned; the fields mean what they mean on a :class:`~transfermap.card.Card`.
 
-    ``label_sets`` is "" for an unsupervised method, which has no labels. ``rows`` are the requirements that a
-    planned method answers. What has no estimator but a command of its own is not ``built``, yet it runs: ``command``
-    says how.
+    ``label_sets`` is "" for an unsupervised method, which has no labels; ``reads`` is "" where nothing is built. ``rows``
+    are the requirements that a planned method answers. What has no estimator but a command of its own is not ``built``,
+    yet it runs: ``command`` says how.
     """
 
     key: str
@@ -42,6 +42,7 @@ class Entry:
     doi: str = ""
     rows: tuple[int, ...] = ()
     built: bool = False
+    reads: str = ""
     command: str = ""
 
     @property
@@ -86,6 +87,7 @@ def _from_card(card: Card) -> Entry:
         reference=card.reference,
         doi=card.doi,
         built=True,
+        reads=card.reads or "",
     )
 
 
@@ -145,6 +147,7 @@ def select(
     labels: str | None = None,
     needs: str | None = None,
     built: bool | None = None,
+    reads: str | None = None,
 ) -> list[Entry]:
     """The entries that fit every filter given.
 
@@ -160,6 +163,8 @@ def select(
         nothing but labelled source rows and target rows.
     built : bool, optional
         Only what can be run, or only what is planned.
+    reads : {"none", "source", "target", "both"}, optional
+        Whose labels the method reads; an estimator that is trained after it reads the source's in any case.
 
     Raises
     ------
@@ -175,6 +180,7 @@ def select(
     found = list(found)
     _known("setting", setting, get_args(Setting))
     _known("labels", labels, get_args(LabelSets))
+    _known("reads", reads, get_args(LabelsRead))
     _known("needs", needs, (NOTHING, *vocabulary(found)))
     return [
         e
@@ -183,6 +189,7 @@ def select(
         and labels in (None, e.label_sets)
         and (needs is None or needs in e.needs or (needs == NOTHING and not e.needs))
         and built in (None, e.runs)
+        and reads in (None, e.reads)
     ]
 
 

@@ -20,7 +20,7 @@ from typing import Any, get_args
 import pytest
 from rich.console import Console
 
-from transfermap.card import Card, LabelSets, Setting, Transfers, cards, keys
+from transfermap.card import Card, LabelSets, LabelsRead, Setting, Transfers, cards, find, keys
 from transfermap.map import (
     NOTHING,
     Entry,
@@ -84,6 +84,7 @@ def test_built_entries_say_what_their_cards_say() -> None:
         assert [getattr(e, f) for f in shared] == [getattr(card, f) for f in shared]
         assert e.built
         assert e.rows == ()
+        assert (e.reads, card.side) == (find(card.key).reads.labels, find(card.key).reads.side)
 
 
 @pytest.mark.parametrize("e", planned(), ids=lambda e: e.key)
@@ -141,12 +142,33 @@ def test_select_agrees_with_a_plain_loop() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "word", "listed"),
-    [("setting", "semi", "inductive"), ("labels", "same", "partial"), ("needs", "money", "target labels")],
+    [
+        ("reads", "all", "both"),
+        ("setting", "semi", "inductive"),
+        ("labels", "same", "partial"),
+        ("needs", "money", "target labels"),
+    ],
 )
 def test_an_unknown_filter_word_is_refused_with_those_in_use(kind: str, word: str, listed: str) -> None:
     wrong: dict[str, Any] = {kind: word}
     with pytest.raises(ValueError, match=rf"{kind} must be one of .*{listed}.*; got '{word}'"):
         select(FOUND, **wrong)
+
+
+def test_reads_filters_by_whose_labels_a_method_reads() -> None:
+    parts = {word: select(FOUND, reads=word) for word in get_args(LabelsRead)}
+    assert sum(map(len, parts.values())) == len(keys())
+    assert {"cca", "coral"} <= {e.key for e in parts["none"]} and "dama" in {e.key for e in parts["both"]}
+    assert select(FOUND, reads="none", needs="paired rows") == [e for e in FOUND if e.key == "cca"]
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [("en", "reads no labels, pairs of rows (side information)"), ("zh", "读取：不需要标签、成对的行")],
+)
+def test_a_card_says_what_is_read(lang: str, said: str) -> None:
+    assert said in _printed(card_text(lookup("cca"), lang), width=120)
+    assert card_json(lookup("cca"))["data"]["reads"] == {"labels": "none", "side": "pairs"}
 
 
 def test_tree_keeps_every_entry_under_its_branch_and_built_ones_first() -> None:
@@ -302,6 +324,7 @@ def test_filters_of_the_page_agree_with_select(tmp_path: Path) -> None:
         {"needs": NOTHING, "state": "built"},
         {"needs": "target labels", "setting": "inductive", "labels": "closed"},
         {"labels": "open", "state": "built"},
+        {"reads": "both", "setting": "inductive"},
         {},
     ]
     script = f"""{json.dumps(choices)}.map(want => {{

@@ -24,6 +24,9 @@ def map_(
     needs: Annotated[
         str | None, typer.Option(help="What a method needs, such as 'target labels', or 'nothing'.")
     ] = None,
+    reads: Annotated[
+        str | None, typer.Option(help="Whose labels the method itself reads: none, source, target or both.")
+    ] = None,
     built: Annotated[
         bool | None, typer.Option("--built/--planned", help="Only what runs today, or only the rest.")
     ] = None,
@@ -44,7 +47,7 @@ def map_(
         found = lookup(key)
         say_json(cardview.card_json(found)) if as_json else console().print(cardview.card_text(found, lang))
         return
-    chosen = select(entries(), setting=setting, labels=labels, needs=needs, built=built)
+    chosen = select(entries(), setting=setting, labels=labels, needs=needs, built=built, reads=reads)
     kinds: dict[str, Callable[[], str]] = {
         "html": lambda: mapview.html(chosen, lang),
         "svg": lambda: mapsvg.svg(chosen, lang),

@@ -50,6 +50,7 @@ def card_json(found: Card | Entry) -> dict[str, Any]:
             "setting": found.setting,
             "label_sets": found.label_sets,
             "tasks": list(found.tasks),
+            "reads": {"labels": found.reads, "side": found.side or None},
             "needs": list(found.needs),
         },
         "architecture": say(f"map.role_{_role(cls)}"),
@@ -127,7 +128,14 @@ def _data(found: Card | Entry, lang: str) -> list[str]:
     words = [("setting", found.setting), *([("labels", labels)] if labels else [])]
     lines = [say("map.legend_word", lang, word=said(t, w, lang), about=say(f"map.about_{w}", lang)) for t, w in words]
     needs = [said("need", n, lang) for n in found.needs]
-    return lines + ([say("map.needs", lang, words=needs)] if needs else [])
+    reads = _reads(found, lang) if isinstance(found, Card) else []
+    return lines + reads + ([say("map.needs", lang, words=needs)] if needs else [])
+
+
+def _reads(card: Card, lang: str) -> list[str]:
+    """Whose labels the method reads, and which side information."""
+    side = [said("side", card.side, lang)] if card.side else []
+    return [say("map.reads", lang, words=[said("read", card.reads or "none", lang), *side])]
 
 
 def params(cls: type[Any]) -> list[dict[str, Any]]:

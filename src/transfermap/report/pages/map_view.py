@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from transfermap.card import LabelSets, Setting, find
+from transfermap.card import LabelSets, LabelsRead, Setting, find
 from transfermap.map import NOTHING, Entry, counts, tree, vocabulary
 from transfermap.messages import say
 from transfermap.report.console.card_view import card_rows
@@ -131,5 +131,6 @@ def _filters(found: list[Entry], lang: str) -> list[dict[str, Any]]:
     boxes = [("state", say("map.state", lang), states)]
     boxes += [("setting", say("map.setting", lang), [(w, said("setting", w, lang)) for w in get_args(Setting)])]
     boxes += [("labels", say("map.labels", lang), [(w, said("labels", w, lang)) for w in get_args(LabelSets)])]
+    boxes += [("reads", say("map.reads_title", lang), [(w, said("read", w, lang)) for w in get_args(LabelsRead)])]
     boxes += [("needs", say("map.needs_title", lang), needs)]
     return [{"id": name, "title": words, "choices": choices} for name, words, choices in boxes]
