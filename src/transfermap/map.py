@@ -23,7 +23,7 @@ Tree = dict[str, dict[str, list["Entry"]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One method on the map, built or planned; the fields mean what they mean on a :class:`~transfermap.card.Card`.
+    """One method on the map, built or planned; fields mean what they mean on a :class:`~transfermap.card.Card`.
 
     ``label_sets`` is "" for an unsupervised method, which has no labels; ``reads`` is "" where nothing is built. ``rows``
     are the requirements that a planned method answers. What has no estimator but a command of its own is not ``built``,
