@@ -25,9 +25,9 @@ Tree = dict[str, dict[str, list["Entry"]]]
 class Entry:
     """One method on the map, built or planned; fields mean what they mean on a :class:`~transfermap.card.Card`.
 
-    ``label_sets`` is "" for an unsupervised method, which has no labels; ``reads`` is "" where nothing is built. ``rows``
-    are the requirements that a planned method answers. What has no estimator but a command of its own is not ``built``,
-    yet it runs: ``command`` says how.
+    ``label_sets`` is "" for an unsupervised method, which has no labels; ``reads`` is "" where nothing is built.
+    ``rows`` are the requirements that a planned method answers. What has no estimator but a command of its own is not
+    ``built``, yet it runs: ``command`` says how.
     """
 
     key: str
