@@ -116,7 +116,7 @@ def test_the_command_line_learns(tmp_path):
     given = [*map(str, names[:2]), "--label", "y", "-o", str(tmp_path / "run")]
     done = CliRunner().invoke(app, ["adapt", *given, "--target-labels", str(names[2]), "--learn"])
     assert done.exit_code == 0, done.output
-    assert "learned from labels" in done.output
-    assert "are handed out" in " ".join(done.output.replace("│", " ").split())
+    assert "learned from target labels" in " ".join(done.output.split())
+    assert "its predictions are given" in " ".join(done.output.replace("│", " ").split())
     refused = CliRunner().invoke(app, ["adapt", *given, "--overwrite", "--learn"])
     assert refused.exit_code == 2
