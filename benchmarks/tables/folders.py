@@ -54,7 +54,7 @@ def load(folder: Path, name: str, net: str) -> tuple[Task, np.ndarray]:
     root = folder / COLLECTIONS[collection][0]
     task = Task.from_files(root / source, root / target, backbone=net)
     classes = find_images(root / target).table.set_index("file")["class"]
-    return task, classes.loc[list(task.sight.target)].to_numpy()
+    return task, classes.loc[list(task.images.target)].to_numpy()
 
 
 def bottleneck(columns: int, classes: int) -> nn.ModuleDict:

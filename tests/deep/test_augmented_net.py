@@ -34,12 +34,12 @@ from transfermap.deep.pretrained.augmented_net import Augment  # noqa: E402
 from transfermap.deep.pretrained.image_nets import read_images  # noqa: E402
 from transfermap.deep.training import settings  # noqa: E402
 
-eyes = small_images.eyes
+tiny_backbone = small_images.tiny_backbone
 DEEP = [card.key for card in cards() if "torch" in card.needs and "classification" in card.tasks]
 
 
 @pytest.fixture
-def seen(tmp_path, eyes):
+def seen(tmp_path, tiny_backbone):
     """Paths of the tiny task's images, their labels (the target's withheld), and which domain each is of."""
     sides = [find_images(side).table for side in folders(tmp_path)]
     X = np.concatenate([side["file"] for side in sides])
@@ -206,7 +206,7 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_bits(seen, tmp_path):
     assert np.array_equal(whole.predict_proba(X), again.predict_proba(X))
 
 
-def test_from_folders_to_predictions_with_a_net_of_its_own(tmp_path, eyes, monkeypatch):
+def test_from_folders_to_predictions_with_a_net_of_its_own(tmp_path, tiny_backbone, monkeypatch):
     monkeypatch.setattr(settings, "STEPS", 6)
     source, target = folders(tmp_path, each=8)
     run = tmp_path / "run"
@@ -221,7 +221,7 @@ def test_from_folders_to_predictions_with_a_net_of_its_own(tmp_path, eyes, monke
     shutil.copytree(target, tmp_path / "copies")
     code = (
         "import sys\nsys.path.insert(0, sys.argv[1])\nfrom transfermap.deep.pretrained import backbones, provider\n"
-        "from small_images import tiny\nbackbones.providers()\nprovider.provides('tiny-eyes', 'images')(tiny)\n"
+        "from small_images import tiny\nbackbones.providers()\nprovider.provides('tiny-net', 'images')(tiny)\n"
         "from transfermap.cli.app import main\nsys.argv = sys.argv[2:]\nmain()"
     )
     at = str(small_images.__file__).rsplit("/", 1)[0]
@@ -237,7 +237,7 @@ def test_from_folders_to_predictions_with_a_net_of_its_own(tmp_path, eyes, monke
     assert line["value"] == pytest.approx(right)
 
 
-def test_a_net_on_images_is_adapted_to_a_folder_without_the_sources(tmp_path, eyes, monkeypatch):
+def test_a_net_on_images_is_adapted_to_a_folder_without_the_sources(tmp_path, tiny_backbone, monkeypatch):
     monkeypatch.setattr(settings, "STEPS", 4)
     source, target = folders(tmp_path, each=8)
     before, after = tmp_path / "with", tmp_path / "without"
@@ -255,7 +255,7 @@ def test_a_net_on_images_is_adapted_to_a_folder_without_the_sources(tmp_path, ey
     assert np.allclose(adapted, again, atol=1e-5) and not np.allclose(adapted, base, atol=1e-3)
 
 
-def test_rows_without_their_images_are_refused_in_a_sentence(tmp_path, eyes, monkeypatch):
+def test_rows_without_their_images_are_refused_in_a_sentence(tmp_path, tiny_backbone, monkeypatch):
     monkeypatch.setattr(settings, "STEPS", 4)
     source, target = folders(tmp_path, each=8)
     command = ["adapt", source, target, "--method", "erm", "--net", NAME, "--budget", "2s", "-o", tmp_path / "run"]
@@ -267,7 +267,7 @@ def test_rows_without_their_images_are_refused_in_a_sentence(tmp_path, eyes, mon
         run.predict(rows, "erm")
 
 
-def test_tables_have_no_images_to_train_on(tmp_path, eyes):
+def test_tables_have_no_images_to_train_on(tmp_path, tiny_backbone):
     rows = "".join(f"{i},{i * i % 7},{'yes' if i % 2 else 'no'}\n" for i in range(40))
     for side in "AB":
         (tmp_path / f"{side}.csv").write_text("a,b,y\n" + rows, encoding="utf8")

@@ -17,7 +17,7 @@ from transfermap.deep.pretrained.feature_cache import DiskCache, cache_folder, f
 from transfermap.deep.pretrained.provider import Backbone
 
 torch = pytest.importorskip("torch")
-eyes = small_images.eyes
+tiny_backbone = small_images.tiny_backbone
 
 
 class Counted:
@@ -33,7 +33,7 @@ class Counted:
 
 
 @pytest.fixture
-def files(tmp_path, eyes):
+def files(tmp_path, tiny_backbone):
     return find_images(folders(tmp_path, each=5)[0]).files
 
 

@@ -23,7 +23,7 @@ from transfermap.runs.run import adapt, load_run
 from transfermap.tasks.task import Task
 
 pytest.importorskip("torch")
-eyes = small_images.eyes
+tiny_backbone = small_images.tiny_backbone
 QUICK = ["--method", "coral", "--budget", "5s"]
 
 
@@ -38,7 +38,7 @@ def codes(notes):
 
 
 @pytest.fixture
-def sides(tmp_path, eyes):
+def sides(tmp_path, tiny_backbone):
     return folders(tmp_path)
 
 
@@ -47,9 +47,9 @@ def test_a_folder_becomes_a_table_of_features(sides):
     found = find_images(sides[0])
     assert list(task.source) == [f"f{j}" for j in range(12)] == list(task.target)
     assert task.labels.tolist() == found.table["class"].tolist() and task.label == "class"
-    assert list(task.sight.source) == found.files
+    assert list(task.images.source) == found.files
     assert np.array_equal(task.source.to_numpy(np.float32), features(tiny(), found.files).values)
-    assert task.sight.through == {"backbone": NAME, "side": 16, "digest": tiny().digest}
+    assert task.images.features_of == {"backbone": NAME, "side": 16, "digest": tiny().digest}
     assert {"images.backbone_first", "task.target_label"} <= codes(task.notes)
     assert set(task.inputs) == {str(sides[0]), str(sides[1])} and task.source_names == ("bright",)
 
@@ -71,12 +71,12 @@ def test_a_table_of_paths_brings_its_other_columns(sides, tmp_path):
     table.drop(columns="species").to_csv(tmp_path / "b.csv", index=False)
     task = Task.from_files(tmp_path / "a.csv", tmp_path / "b.csv", label="species", backbone=NAME)
     assert "age" in task.source and task.source.shape == (41, 13)
-    assert list(task.sight.source) == [f for i, f in enumerate(files) if i != 3]  # the one without a label left out
+    assert list(task.images.source) == [f for i, f in enumerate(files) if i != 3]  # the one without a label left out
     assert "images.backbone" in codes(task.notes)
     both = table.assign(place=["lab"] * 21 + ["field"] * 21).to_csv(tmp_path / "c.csv", index=False)
     assert both is None
     one = Task.from_table(tmp_path / "c.csv", domain="place", target="field", label="species", backbone=NAME)
-    assert list(one.sight.target) == files[21:] and one.target_name == "field"
+    assert list(one.images.target) == files[21:] and one.target_name == "field"
 
 
 def test_damaged_images_are_left_out_and_named_and_many_are_an_error(sides):
@@ -84,8 +84,8 @@ def test_damaged_images_are_left_out_and_named_and_many_are_an_error(sides):
     bad.write_bytes(b"\x89PNG")
     task = Task.from_files(sides[0], sides[1])
     (note,) = (n for n in task.notes if n.code == "images.unreadable")
-    assert note.values["count"] == 1 and str(bad) in note.say() and str(bad) not in task.sight.source
-    assert len(task.source) == len(task.sight.source) == 42
+    assert note.values["count"] == 1 and str(bad) in note.say() and str(bad) not in task.images.source
+    assert len(task.source) == len(task.images.source) == 42
     for i in range(9):
         (sides[0] / "plain" / f"bad{i}.png").write_bytes(b"\x89PNG")
     with pytest.raises(ValueError, match="10 of 52 images in .*bright cannot be read; the first: "):
@@ -103,7 +103,7 @@ def test_a_backbone_must_be_there_and_see_images(sides, monkeypatch):
     with pytest.raises(ValueError, match="no backbone 'nobody'"):
         Task.from_files(sides[0], sides[1], backbone="nobody")
     monkeypatch.setattr(provider, "PROVIDERS", {"words": provider.PROVIDERS["all-minilm-l6-v2"]})
-    provider.provides("some-eyes", "images", "a_package_that_is_not_there")(tiny)
+    provider.provides("some-net", "images", "a_package_that_is_not_there")(tiny)
     with pytest.raises(ValueError, match="none is installed here; one comes with: pip install a-package-that-is-not-"):
         Task.from_files(sides[0], sides[1])
 
@@ -112,8 +112,8 @@ def test_check_speaks_of_images(sides):
     found = json.loads(command("check", *sides, "--json").stdout)
     assert found["task"]["columns"] == 12 and found["auc"]["value"] > 0.9
     assert "images.backbone_first" in codes(found["reading"])
-    assert "tiny-eyes" in command("check", *sides).stdout
-    assert "通过 tiny-eyes" in command("check", *sides, "--lang", "zh").stdout.replace("\n", "")
+    assert "tiny-net" in command("check", *sides).stdout
+    assert "由 tiny-net 提取" in command("check", *sides, "--lang", "zh").stdout.replace("\n", "")
 
 
 def test_backbone_is_for_images(sides, tmp_path):
@@ -158,7 +158,7 @@ def test_adapt_predict_verify_and_report_on_folders(sides, tmp_path):
         base = next(r for r in truth["rows"] if r["method"] == "coral")
         if truth["n"] == 42:
             assert base["value"] == pytest.approx(right.mean())
-    for lang, said in (("en", "Farthest from the source"), ("zh", "离源域最远")):
+    for lang, said in (("en", "Most out of distribution"), ("zh", "最偏离分布")):
         page = run / f"report.{lang}.html"
         command("report", run, "--lang", lang, "-o", page)
         assert said in page.read_text("utf8") and page.read_text("utf8").count("data:image/jpeg;base64,/9j/") > 20
@@ -188,8 +188,8 @@ def test_the_gallery_shows_what_it_says(sides):
     assert shown.shifted[0].file == str(strange)
     assert [p.value for p in shown.sure] == sorted(sure, reverse=True)[:8]
     assert [p.value for p in shown.unsure] == sorted(sure)[:8]
-    predicted = dict(zip(task.sight.target, run.predict(task.target), strict=True))
-    kind = dict(zip(task.sight.source, task.labels, strict=True))
+    predicted = dict(zip(task.images.target, run.predict(task.target), strict=True))
+    kind = dict(zip(task.images.source, task.labels, strict=True))
     assert [c.name for c in shown.classes] == ["across", "down", "plain"]
     for line in shown.classes:
         assert {kind[p.file] for p in line.source} == {line.name}
@@ -200,11 +200,11 @@ def test_the_gallery_shows_what_it_says(sides):
 
 def test_images_that_are_gone_leave_the_report_whole(sides, monkeypatch):
     task = Task.from_files(*sides)
-    for file in task.sight.target[:30]:
+    for file in task.images.target[:30]:
         os.unlink(file)
     run = adapt(task, method="coral", budget=2.0)
     left = [p.file for p in run.record.images.gallery.sure]
-    assert set(left) <= set(task.sight.target[30:]) and "<h2>The images" in run.report()
+    assert set(left) <= set(task.images.target[30:]) and "<h2>The images" in run.report()
 
 
 def _filled(label_me, tmp_path):
@@ -263,9 +263,9 @@ def test_a_broken_torchvision_or_timm_leaves_the_rest_working(sides, tmp_path):
         "import sys, json\nsys.path.insert(0, sys.argv[1])\n"
         "from typer.testing import CliRunner\nfrom transfermap.deep.pretrained import backbones, provider\n"
         "from small_images import tiny\n"
-        "backbones.providers()\nprovider.provides('tiny-eyes', 'images')(tiny)\n"
+        "backbones.providers()\nprovider.provides('tiny-net', 'images')(tiny)\n"
         "from transfermap.cli.app import app\n"
-        "for name in ('tiny-eyes', 'torchvision:resnet18', 'timm:resnet18'):\n"
+        "for name in ('tiny-net', 'torchvision:resnet18', 'timm:resnet18'):\n"
         "    done = CliRunner().invoke(app, ['check', *sys.argv[2:], '--backbone', name, '--json'])\n"
         "    print(json.dumps([done.exit_code, done.stdout, done.stderr]))\n"
     )

@@ -1,4 +1,4 @@
-"""Tiny images, and a tiny net that sees them: nothing is downloaded, nothing is large."""
+"""Tiny images, and a tiny net for them: nothing is downloaded, nothing is large."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transfermap.deep.pretrained import backbones, provider
 from transfermap.deep.pretrained.provider import Backbone, chain, digest_of
 
 SIDE = 16
-NAME = "tiny-eyes"
+NAME = "tiny-net"
 
 
 def tiny(weights=None, seed: int = 0) -> Backbone:
@@ -37,7 +37,7 @@ def tiny(weights=None, seed: int = 0) -> Backbone:
 
 
 @pytest.fixture
-def eyes(monkeypatch, tmp_path):
+def tiny_backbone(monkeypatch, tmp_path):
     """The tiny backbone under its name, the only one there is, with a cache of its own."""
     backbones.providers()
     monkeypatch.setattr(provider, "PROVIDERS", dict(provider.PROVIDERS))

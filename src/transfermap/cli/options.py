@@ -22,7 +22,10 @@ Domain = Annotated[str | None, typer.Option(help="One table: the column that nam
 Target = Annotated[str | None, typer.Option(help="One table: the value of --domain that is the target.")]
 Kind = Annotated[str | None, typer.Option("--task", help="classification or regression; inferred if not given.")]
 Backbone = Annotated[
-    str | None, typer.Option(help="Images: the pretrained net they are seen through; the first that is installed.")
+    str | None,
+    typer.Option(
+        help="Images: the pretrained net (backbone) whose features are the columns; the first that is installed."
+    ),
 ]
 Text = Annotated[
     str,

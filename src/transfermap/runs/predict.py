@@ -73,7 +73,7 @@ def images(found: Found, place: Path, tick: Callable[[str], None] = silent) -> t
     from transfermap.tasks.images import image_rows
 
     assert found.record.images is not None
-    return image_rows(place, found.record.images.through, found.record.task.label, tick)
+    return image_rows(place, found.record.images.features_of, found.record.task.label, tick)
 
 
 def rows_of(found: Found, place: Path, tick: Callable[[str], None] = silent) -> tuple[pd.DataFrame, list[Note]]:

@@ -22,7 +22,7 @@ from transfermap.runs.predict import rows_of
 from transfermap.runs.predictions import encoded, model_of
 from transfermap.runs.run import Run, load_run
 from transfermap.tasks.read import stem
-from transfermap.tasks.task import Sight, Task
+from transfermap.tasks.task import ImageFiles, Task
 from transfermap.verdict.check.facts import Check, TaskFacts
 from transfermap.verdict.encoded import Array, Encoded
 from transfermap.verdict.investigate import Found
@@ -175,9 +175,9 @@ def _inputs(model: Path, target: Path) -> dict[str, str]:
 
 def _task(record: Record, frame: pd.DataFrame, target: Path) -> Task:
     """The target's rows, with no source beside them."""
-    sight = None
+    images = None
     if record.images is not None and FILE in frame:
-        sight = Sight((), tuple(frame[FILE].astype(str)), record.images.through)
+        images = ImageFiles((), tuple(frame[FILE].astype(str)), record.images.features_of)
         frame = frame.drop(columns=FILE)
     source = frame.iloc[:0]
     return Task(
@@ -188,7 +188,7 @@ def _task(record: Record, frame: pd.DataFrame, target: Path) -> Task:
         kind=record.task.kind,
         label=record.task.label,
         target_name=stem(target),
-        sight=sight,
+        images=images,
         # the run's encoder knows what the columns hold: nothing is to be found out here
         cells=Cells(Schema(), source, frame, (source, frame)),
     )

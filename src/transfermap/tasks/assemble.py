@@ -68,7 +68,7 @@ class Aligned(NamedTuple):
 
 
 def assemble(raw: Raw, kind: TaskKind | None, notes: list[Note]) -> dict[str, Any]:
-    """The fields of a :class:`transfermap.tasks.task.Task`, but for ``sight`` the ``files`` of both sides.
+    """The fields of a :class:`transfermap.tasks.task.Task`, but for ``images`` the ``files`` of both sides.
 
     Raises
     ------

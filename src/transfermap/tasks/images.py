@@ -66,22 +66,24 @@ def _first() -> str:
     if not names:
         wanted = next(p for p in providers("images") if not p.open)
         raise ValueError(
-            f"images are seen through a pretrained net, and none is installed here; one comes with: "
+            f"images are read by a pretrained net (a backbone), and none is installed here; one comes with: "
             f"pip install {' '.join(name.replace('_', '-') for name in wanted.needs)}"
         )
     return names[0]
 
 
-def image_rows(path: PathText, sight: Mapping[str, Any], label: str, tick: Tick) -> tuple[pd.DataFrame, list[Note]]:
-    """New images as a run has seen others, and what to say of those that are left out.
+def image_rows(
+    path: PathText, features_of: Mapping[str, Any], label: str, tick: Tick
+) -> tuple[pd.DataFrame, list[Note]]:
+    """New images as features of a run's backbone, and what to say of those that are left out.
 
     Raises
     ------
     ValueError
         If the run's backbone is not here, or has other weights now.
     """
-    net = backbone(sight["backbone"])
-    if net.digest != sight["digest"]:
+    net = backbone(features_of["backbone"])
+    if net.digest != features_of["digest"]:
         raise ValueError(f"the backbone {net.name} has other weights here than those that the run was made with")
     table, notes, _ = image_table(net, path, label, tick)
     return table, notes

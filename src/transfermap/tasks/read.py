@@ -45,7 +45,7 @@ class Tables(NamedTuple):
         Target rows whose labels are known.
     domain : str, or None
         The column that parted one table into these.
-    through : dict, or None
+    features_of : dict, or None
         For images: the backbone whose features the columns are. Each row's file is the column ``file``.
     """
 
@@ -56,7 +56,7 @@ class Tables(NamedTuple):
     inputs: dict[str, str]
     known: pd.DataFrame | None = None
     domain: str | None = None
-    through: Mapping[str, Any] | None = None
+    features_of: Mapping[str, Any] | None = None
 
 
 def read_tables(
@@ -69,7 +69,7 @@ def read_tables(
     backbone: str | None = None,
     tick: Tick = lambda _: None,
 ) -> Tables:
-    """Read what a task is made of; images are seen through a backbone.
+    """Read what a task is made of; of images, the features that a backbone gives.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def read_tables(
     """
     known = None if target_labels is None else _read(target_labels)
     if any_images([table for table in tables if _is_path(table)]):
-        found = _seen_tables(tables, CLASS if label is None else str(label), domain, target, backbone or "auto", tick)
+        found = _image_tables(tables, CLASS if label is None else str(label), domain, target, backbone or "auto", tick)
     elif backbone is not None:
         raise ValueError("--backbone is for folders of images, or tables that name images; got neither")
     elif label is None:
@@ -162,18 +162,18 @@ def _told(tables: Sequence[Any], found: Sequence[Read]) -> tuple[list[Note], dic
     return [note for one in found for note in one.notes], inputs
 
 
-def _seen_tables(tables: Sequence[Any], label: str, domain: str | None, target: Any, net: str, tick: Tick) -> Tables:
+def _image_tables(tables: Sequence[Any], label: str, domain: str | None, target: Any, net: str, tick: Tick) -> Tables:
     # here, so that tables are read without what knows nets
     from transfermap.tasks.images import chosen_backbone, image_table
 
     backbone, how = chosen_backbone(net)
 
-    def seen(path: PathText) -> Read:
+    def features_at(path: PathText) -> Read:
         return Read(*image_table(backbone, path, label, tick))
 
-    found = named_tables(tables, seen, domain, target, label)
-    through = {"backbone": backbone.name, "side": backbone.side, "digest": backbone.digest}
-    return found._replace(notes=[how, *found.notes], through=through)
+    found = named_tables(tables, features_at, domain, target, label)
+    features_of = {"backbone": backbone.name, "side": backbone.side, "digest": backbone.digest}
+    return found._replace(notes=[how, *found.notes], features_of=features_of)
 
 
 def _read(table: Any) -> Read:

@@ -39,12 +39,12 @@ class How(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """Rows that are images: the file of each, and through what they were seen."""
+class ImageFiles:
+    """Rows that are images: the file of each, and the backbone that their features are of."""
 
     source: tuple[str, ...]
     target: tuple[str, ...]
-    through: Mapping[str, Any]
+    features_of: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -77,7 +77,7 @@ class Task:
         How the source writes a numeric label (decimal comma ...); "" where there is nothing to know.
     spans : mapping
         For images: what becomes 0 and 1 in rows like the target's (:func:`transfermap.data.images.grids.alike`).
-    sight : Sight, or None
+    images : ImageFiles, or None
         For images in files: the columns are what a pretrained net has seen in them.
     cells : Cells
         Both tables with each cell in the form of its column's kind; read anew where the tables are others.
@@ -108,7 +108,7 @@ class Task:
     inputs: Mapping[str, str] = field(default_factory=dict)
     label_style: str = ""
     spans: Mapping[str, Span] = field(default_factory=dict)
-    sight: Sight | None = None
+    images: ImageFiles | None = None
     cells: Cells = field(default=_UNREAD, repr=False)
     others: tuple[Column, ...] = ()
     leaks: tuple[str, ...] = ()
@@ -227,14 +227,14 @@ class Task:
         known = found.known
         if known is not None and (shape := shape_in(there)) and spans:
             known = fitted(known, shape, spans)
-        file = None if found.through is None else FILE
+        file = None if found.features_of is None else FILE
         raw = Raw(stacked, domains, tuple(names), there, known, label, group, file, spans)
         fields = assemble(raw, kind, [*found.notes, *sizes, *notes])
         files = fields.pop("files")
         if found.domain is not None:
             fields["others"] += (Column(found.domain, role="domain"),)
-        sight = None if found.through is None else Sight(files[0], files[1], found.through)
-        return cls(**fields, target_name=found.target_name, inputs=found.inputs, spans=spans, sight=sight)
+        images = None if found.features_of is None else ImageFiles(files[0], files[1], found.features_of)
+        return cls(**fields, target_name=found.target_name, inputs=found.inputs, spans=spans, images=images)
 
     @classmethod
     def from_arrays(cls, Xs: Any, ys: Any, Xt: Any, *, domains: Any = None, kind: TaskKind | None = None) -> Task:
@@ -270,13 +270,13 @@ class Task:
 
 def with_files(task: Task) -> pd.DataFrame:
     """The target's rows; images with their files."""
-    return task.target if task.sight is None else task.target.assign(**{FILE: task.sight.target})
+    return task.target if task.images is None else task.target.assign(**{FILE: task.images.target})
 
 
 def without_features(task: Task) -> pd.DataFrame:
     """The target's rows as somebody wants to see them: images by their file, without what a net has seen in them."""
     table = with_files(task)
-    return table if task.sight is None else table.drop(columns=table.filter(regex=FEATURE).columns)
+    return table if task.images is None else table.drop(columns=table.filter(regex=FEATURE).columns)
 
 
 def duplicates(task: Task) -> int:

@@ -133,7 +133,7 @@ def encode(task: Task, seed: int = 0, text: str = AUTO) -> tuple[TableEncoder, D
     encoder = TableEncoder(random_state=seed, text=text)
     Xs = encoder.fit_cells(task.cells, task.spans, _text_nets(task))
     Xt = encoder.transform_cells(task.cells.target)
-    files = None if task.sight is None else (column(task.sight.source), column(task.sight.target))
+    files = None if task.images is None else (column(task.images.source), column(task.images.target))
     return encoder, Domains(Xs, task.labels, Xt, task.domains, task.groups, task.kind, files)
 
 

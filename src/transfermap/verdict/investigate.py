@@ -159,11 +159,11 @@ def _confidence(chosen: Candidate, data: Domains) -> Array | None:
 def _images(
     task: Task, data: Domains, chosen: Candidate, predicted: Mapping[str, Array], seed: int
 ) -> tuple[ImageFacts | None, dict[str, Array]]:
-    """Where rows are images: through what they were read, those that the report shows, and their thumbnails."""
-    if task.sight is None:
+    """Where rows are images: the backbone of their features, those that the report shows, and their thumbnails."""
+    if task.images is None:
         return None, {}
-    shown, thumbnails = gallery(task.sight, data, chosen.model, predicted[chosen.key], seed)
-    return ImageFacts(**task.sight.through, gallery=shown), {"thumbnails": thumbnails}
+    shown, thumbnails = gallery(task.images, data, chosen.model, predicted[chosen.key], seed)
+    return ImageFacts(**task.images.features_of, gallery=shown), {"thumbnails": thumbnails}
 
 
 def _held_to_labels(
@@ -232,7 +232,7 @@ def _net(wanted: str, task: Task, methods: Sequence[str] = ()) -> str:
             raise ValueError(
                 f"no net {wanted!r}; expected auto, one of: {', '.join(NAMES)}, or, for folders of images, a backbone"
             )
-        if is_image_net(wanted) and task.sight is None:
+        if is_image_net(wanted) and task.images is None:
             raise ValueError(f"the net {wanted} is trained on images; expected folders of them, got tables")
         return wanted
     shape = image_shape(list(task.source.columns))
@@ -247,7 +247,7 @@ def _net_words(candidates: list[Candidate], task: Task) -> list[Note]:
     """Which net was trained on images, where one was."""
     shape = image_shape(list(task.source.columns))
     nets = {c.method.net for c in candidates if hasattr(c.method, "net")}
-    if task.sight is not None and nets and is_image_net(first := min(nets)):
+    if task.images is not None and nets and is_image_net(first := min(nets)):
         return [Note("images.net", "info", {"net": first})]
     if shape is None or not nets:
         return []

@@ -274,7 +274,7 @@ class Gallery:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """Where rows are images: the net through which they were read, and those that the report shows."""
+    """Where rows are images: the backbone that their features are of, and those that the report shows."""
 
     backbone: str
     side: int
@@ -282,7 +282,7 @@ class ImageFacts:
     gallery: Gallery | None = None
 
     @property
-    def through(self) -> dict[str, Any]:
+    def features_of(self) -> dict[str, Any]:
         """What has to be the same for new images to be read alike."""
         return {"backbone": self.backbone, "side": self.side, "digest": self.digest}
 

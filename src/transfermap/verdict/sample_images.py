@@ -9,7 +9,7 @@ import numpy as np
 
 from transfermap.data.images.image_files import thumbnail
 from transfermap.measure.shift.support import Support
-from transfermap.tasks.task import Sight
+from transfermap.tasks.task import ImageFiles
 from transfermap.verdict.encoded import Array, Domains
 from transfermap.verdict.labels.choosing import confidence
 from transfermap.verdict.record import ClassImages, Gallery, ShownImage
@@ -18,12 +18,12 @@ from transfermap.verdict.record import ClassImages, Gallery, ShownImage
 SIDE, SHOWN, FROM_SOURCE, CLASSES, LOOKED_AT = 96, 8, 2, 20, 1000
 
 
-def gallery(sight: Sight, data: Domains, model: Any, predicted: Array, seed: int) -> tuple[Gallery, Array]:
+def gallery(images: ImageFiles, data: Domains, model: Any, predicted: Array, seed: int) -> tuple[Gallery, Array]:
     """Which images the report shows, and their thumbnails.
 
     Parameters
     ----------
-    sight : Sight
+    images : ImageFiles
         The rows' files.
     data : Domains
     model : fitted estimator
@@ -49,7 +49,7 @@ def gallery(sight: Sight, data: Domains, model: Any, predicted: Array, seed: int
     if sure is not None:
         every = np.arange(len(sure))
         picked |= {"sure": _ranked(every, sure), "unsure": _ranked(every, sure, -1)}
-    frames = _Thumbnails(sight, predicted)
+    frames = _Thumbnails(images, predicted)
     shown = {name: frames.of("target", rows, values) for name, (rows, values) in picked.items()}
     classes = _by_class(frames, data, predicted, sure, rng) if data.kind == "classification" else ()
     return Gallery(**shown, classes=classes), np.array(frames.taken, dtype=np.bytes_)
@@ -77,8 +77,8 @@ def _by_class(
 class _Thumbnails:
     """Thumbnails of rows, each file's made once; a file that is gone by now is left out."""
 
-    def __init__(self, sight: Sight, predicted: Array) -> None:
-        self._files: Mapping[str, tuple[str, ...]] = {"source": sight.source, "target": sight.target}
+    def __init__(self, images: ImageFiles, predicted: Array) -> None:
+        self._files: Mapping[str, tuple[str, ...]] = {"source": images.source, "target": images.target}
         self._predicted = predicted
         self._places: dict[str, int] = {}
         self.taken: list[bytes] = []

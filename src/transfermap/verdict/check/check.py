@@ -110,7 +110,7 @@ def _compared(task: Task, encoder: TableEncoder, data: Domains, seed: int) -> Co
     outside = float(outside_support(Xs, Xt, seed).mean())
     shared = duplicates(task)
     sources = source_rows(data, task.source_names, seed)
-    measured = [] if only_shares or task.sight is not None else rescaled_columns(columns)
+    measured = [] if only_shares or task.images is not None else rescaled_columns(columns)
     notes = (
         *difference(auc, columns),
         *columns_words(columns),
