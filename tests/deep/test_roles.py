@@ -78,7 +78,8 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(method, at, tmp_path, 
         with pytest.raises(KeyboardInterrupt):
             cut.fit(X, sample_domain=d)
     torch.manual_seed(99)
-    resumed = clone(cut).fit(X, sample_domain=d)
+    moved = file.rename(tmp_path / "elsewhere")
+    resumed = clone(cut).set_params(checkpoint=moved).fit(X, sample_domain=d)
     for name, value in whole.modules_.state_dict().items():
         assert torch.equal(value, resumed.modules_.state_dict()[name]), name
     assert [h["step"] for h in resumed.history_] == list(range(12))
@@ -137,3 +138,28 @@ def test_saved_without_pickle_and_loaded_it_answers_the_same(method, tmp_path, m
         alone = np.concatenate([loaded.transform(row[None], sample_domain=[1]) for row in X[:9]])
         np.testing.assert_allclose(alone, loaded.transform(X[:9], sample_domain=np.ones(9, int)), rtol=1e-9, atol=1e-9)
         assert loaded.transform(X.astype(np.float32), sample_domain=d).dtype == np.float32
+
+
+def test_its_parts_are_told_of_all_domains_and_its_batches_whose_rows_they_are():
+    told = []
+
+    class Several(TinyCycle):
+        def parts(self, spec):
+            told.append(spec)
+            return super().parts(spec)
+
+        def judge(self, m, batches, progress):
+            for batch in batches.values():
+                # the first column was made to hold the domain's number
+                first = batch.x[:, 0]
+                assert all(len(first[batch.domain == k].unique()) == 1 for k in batch.domain.unique())
+            told.append({int(k) for batch in batches.values() for k in batch.domain.unique()})
+            return super().judge(m, batches, progress)
+
+    X, _, d = two_domains(60)
+    d = np.where(d > 0, np.arange(120) % 3 + 4, -1 - np.arange(120) % 2)
+    X[:, 0] = d
+    Several(steps=3, batch_size=60).fit(X, sample_domain=d)
+    spec, *seen = told
+    assert (spec.shape, spec.outputs, spec.sources, spec.targets, spec.net) == ((2,), 0, 3, 2, None)
+    assert seen == [{4, 5, 6, -1, -2}] * 3

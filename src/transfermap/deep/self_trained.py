@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from transfermap.deep.trained import Scale, Trained, scale
 from transfermap.deep.training.objective import Objective
@@ -45,6 +46,10 @@ class SelfTrained(Trained, Objective):
         # a default that the class itself declares is still a field here
         usual = {name: getattr(value := getattr(cls, name), "default", value) for name in (*_NAMES, "random_state")}
         cls.__doc__ = f"{own.rstrip()}\n{_SETTINGS.format(**usual)}{examples}{rest}" if examples else cls.__doc__
+
+    def signature(self) -> str:
+        """Of all but where it runs and where it is kept: either may change between two parts of a run."""
+        return repr(clone(self).set_params(device="cpu", checkpoint=None))
 
     def _losses(self) -> Objective:
         return self

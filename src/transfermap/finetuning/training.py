@@ -64,10 +64,10 @@ class Job:
 
 
 class Tuning(Objective):
-    """The loss of labelled rows, and a penalty; parameters may be slower than others, or wait for their turn."""
+    """The loss of labelled rows, and a penalty; parameters may have lower learning rates, or wait for their turn."""
 
-    def __init__(self, penalty: Penalty, paces: dict[str, float], waiting: list[list[nn.Parameter]]) -> None:
-        self.penalty, self.paces, self.waiting = penalty, paces, waiting
+    def __init__(self, penalty: Penalty, multipliers: dict[str, float], waiting: list[list[nn.Parameter]]) -> None:
+        self.penalty, self.multipliers, self.waiting = penalty, multipliers, waiting
 
     def loss(self, m: Engine, batches: Batches, progress: float) -> Terms:
         t = batches["target"]
@@ -76,7 +76,7 @@ class Tuning(Objective):
 
     def lr_multiplier(self, name: str) -> float:
         part, _, rest = name.partition(".")
-        return self.paces.get(rest.partition(".")[0], 1.0) if part == "features" else 1.0
+        return self.multipliers.get(rest.partition(".")[0], 1.0) if part == "features" else 1.0
 
     def thaw(self, m: Engine) -> None:
         """Let the next of those that wait move as well."""
@@ -111,7 +111,7 @@ def train(
 
     with ready(job, operated) as whole:
         net = whole.modules
-        paces = job.surgery.lr_multiplier(net)
+        multipliers = job.surgery.lr_multiplier(net)
         cut, x = job.rows.states(net["features"], job.surgery.cut(net))
         part = nn.ModuleDict({"features": job.rows.above(net["features"], cut), "head": net["head"]})
         added = penalty(part) if penalty else _nothing
@@ -120,7 +120,9 @@ def train(
         stages = (Stage(share, (Turn(),)), *(Stage(share, (Turn(),), begin="thaw") for _ in waiting))
         engine = Engine(part, whole.device, job.precision, job.compile)
         stream = Stream((x, job.y), job.batch, job.random_state, engine.device, labelled=True)
-        loop = Loop(Tuning(added, paces, waiting), engine, {"target": stream}, job.plan, tick=job.tick, stages=stages)
+        loop = Loop(
+            Tuning(added, multipliers, waiting), engine, {"target": stream}, job.plan, tick=job.tick, stages=stages
+        )
         loop.run()
         if job.surgery.statistics:
             blocks = [stream.next().x for _ in range(min(_STATISTICS, -(-stream.rows // stream.size)))]

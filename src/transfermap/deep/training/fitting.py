@@ -25,7 +25,7 @@ from transfermap.deep.training.settings import NetTraining, Training
 Judge = Callable[[], float]
 
 
-class Trained(NamedTuple):
+class Outcome(NamedTuple):
     """Trained modules on the CPU, the terms of the loss over the run, and the step that was kept."""
 
     modules: nn.ModuleDict
@@ -39,7 +39,7 @@ def train(
     make: Callable[[], nn.ModuleDict],
     domains: Callable[[Engine], Domains],
     judge: Callable[[Engine, Domains], Judge | None] = lambda engine, domains: None,
-) -> Trained:
+) -> Outcome:
     """Train the modules that ``make`` gives with the settings of an estimator."""
     with ready(est, make) as engine:
         drawn = domains(engine)
@@ -47,7 +47,7 @@ def train(
         loop = Loop(objective, engine, objective.sources(drawn), plan(est), scored, facts=drawn.facts)
         loop.tick = getattr(est, "tick", None) or loop.tick
         loop.run()
-    return Trained(engine.modules.cpu(), loop.history, loop.step if loop.best is None else loop.best[1])
+    return Outcome(engine.modules.cpu(), loop.history, loop.step if loop.best is None else loop.best[1])
 
 
 @contextmanager

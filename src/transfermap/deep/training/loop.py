@@ -201,7 +201,7 @@ class Loop:
         """What must be the same for a checkpoint to fit."""
         return {
             "version": __version__,
-            "objective": repr(self.objective),
+            "objective": self.objective.signature(),
             "net": {k: list(v.shape) for k, v in self.engine.modules.state_dict().items()},
             "sources": list(self.sources),
             **self.facts,

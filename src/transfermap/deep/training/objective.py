@@ -34,7 +34,7 @@ class InputSpec:
     sources, targets : int
         How many domains there are of each.
     side : Side, optional
-        Side information, as the caller gave it.
+        Side information, as the caller gave it; a saved model keeps the attributes, not the pairs.
     net : ModuleDict, optional
         ``features`` and ``head``, where the role trains a net of these two.
     """
@@ -72,6 +72,10 @@ class Objective:
     def course(self) -> tuple[Stage, ...]:
         """The stages that the run goes through."""
         return self.stages
+
+    def signature(self) -> str:
+        """What must be the same for a checkpoint to be of this method."""
+        return repr(self)
 
     def lr_multiplier(self, name: str) -> float:
         """What multiplies the learning rate of the parameter called ``name``, such as "features.0.weight"."""
