@@ -252,3 +252,28 @@ def test_with_real_weights_sentences_of_one_meaning_lie_together(tmp_path, monke
     assert near[0, 1] > 0.3 > near[0, 2]
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
     assert capfd.readouterr().err == ""
+
+
+def test_a_net_whose_features_are_kept_is_not_loaded_again(reader, tmp_path):
+    weights, made = tmp_path / "weights", []
+    weights.write_bytes(b"first")
+    provider.provides(NAME, "text", files=lambda: [weights])(lambda given=None: (made.append(1), tiny())[1])
+    first = embedding.embed(NAME, ["good film", "bad film"])
+    embedding._net.cache_clear()
+    again = embedding.embed(NAME, ["bad film", "good film"])
+    assert len(made) == 1 and again[1] == first[1]
+    np.testing.assert_array_equal(again[0], first[0][::-1])
+    embedding.embed(NAME, ["bad film", "another"])
+    assert len(made) == 2
+    embedding._net.cache_clear()
+    weights.write_bytes(b"others")
+    embedding.embed(NAME, ["good film"])
+    assert len(made) == 3
+
+
+def test_a_net_that_is_remembered_must_have_the_weights_that_are_asked_for(reader, tmp_path):
+    (tmp_path / "weights").write_bytes(b"first")
+    provider.provides(NAME, "text", files=lambda: [tmp_path / "weights"])(tiny)
+    embedding.embed(NAME, ["good film"])
+    with pytest.raises(ValueError, match="tiny-reader has other weights here"):
+        embedding.embed(NAME, ["good film"], "0" * 64)

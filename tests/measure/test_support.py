@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from skops.io import dumps, loads
 
-from transfermap.measure.shift.support import Support
+from transfermap.measure.shift.support import Support, _kth_distance
 
 
 def cloud(n, d, seed=0):
@@ -91,3 +92,20 @@ def test_tiny_and_constant_data():
 def test_bad_input_says_what_was_expected(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+@pytest.mark.parametrize("make", ["normal", "copies", "grid", "far away", "huge"])
+def test_the_kth_distance_is_to_the_bit_that_of_all_pairs(make):
+    rng = np.random.default_rng(0)
+    R, Z = rng.normal(size=(300, 7)), rng.normal(size=(120, 7))
+    if make == "copies":
+        Z[:60], R[1:20] = R[:60], R[0]
+    elif make == "grid":
+        R, Z = R.round(), Z.round()
+    elif make == "far away":
+        R, Z = R + 1e8, Z + 1e8
+    elif make == "huge":
+        R, Z = R * 1e6, Z * np.r_[1e-6, np.ones(6)] * 1e6
+    for k in (1, 5, 300):
+        expected = np.partition(cdist(Z, R), k - 1, axis=1)[:, k - 1]
+        np.testing.assert_array_equal(_kth_distance(Z, R, k), expected)

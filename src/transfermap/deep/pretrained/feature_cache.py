@@ -97,6 +97,26 @@ class DiskCache:
             return []
 
 
+class Facts(NamedTuple):
+    """What the cache needs to know of a net for sentences: enough to find its features, without loading it."""
+
+    name: str
+    digest: str
+    width: int
+    side: int | None = None
+    kind: str = "text"
+
+
+def cached_texts(net: Facts, texts: Sequence[str]) -> Array | None:
+    """Features of texts (n, width), float32, if those of all of them are kept."""
+    disk = DiskCache(cache_folder() / f"features-{_name_of(net)}.sqlite")
+    contents = list(map(_content_of(net), texts))
+    kept = _kept(disk, contents, net.width)
+    if not all(content in kept for content in contents):
+        return None
+    return np.array([kept[c] for c in contents], dtype=np.float32).reshape(len(texts), net.width)
+
+
 def features(
     net: Backbone,
     items: Sequence[str],
@@ -132,7 +152,9 @@ def features(
     threads = workers or min(8, os.cpu_count() or 1)
     disk = DiskCache(cache_folder() / f"features-{_name_of(net)}.sqlite") if cache else None
     with ThreadPoolExecutor(threads) as pool:
-        contents: list[Any] = list(pool.map(_content_of(net), items))
+        # files are read in threads; a sentence is at hand, and dearer to hand over than to digest
+        each = pool.map if net.kind == "images" else map
+        contents: list[Any] = list(each(_content_of(net), items))
         kept = _kept(disk, contents, net.width)
         # of equal items one is computed
         wanted = {c: i for i, c in enumerate(contents) if isinstance(c, bytes) and c not in kept}
@@ -161,7 +183,7 @@ def _kept(disk: DiskCache | None, contents: Sequence[bytes | str], width: int) -
     return {key: np.frombuffer(value, np.float32) for key, value in found.items() if len(value) == 4 * width}
 
 
-def _content_of(net: Backbone) -> Callable[[str], bytes | str]:
+def _content_of(net: Backbone | Facts) -> Callable[[str], bytes | str]:
     """What tells an item's content: its SHA-256, or why it cannot be read."""
 
     def of_file(path: str) -> bytes | str:
@@ -173,7 +195,7 @@ def _content_of(net: Backbone) -> Callable[[str], bytes | str]:
     return of_file if net.kind == "images" else lambda sentence: hashlib.sha256(sentence.encode()).digest()
 
 
-def _name_of(net: Backbone) -> str:
+def _name_of(net: Backbone | Facts) -> str:
     """The same for nets that make the same of an item: weights, and the size of images."""
     return hashlib.sha256(f"1 {net.name} {net.digest} {net.side}".encode()).hexdigest()[:24]
 

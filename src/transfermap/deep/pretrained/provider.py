@@ -62,6 +62,7 @@ class Provider:
     make: Callable[..., Backbone]
     extra: str
     open: bool
+    files: Callable[[], Sequence[Path]] = tuple
 
     @property
     def absent(self) -> list[str]:
@@ -73,15 +74,21 @@ PROVIDERS: dict[str, Provider] = {}
 
 
 def provides(
-    name: str, kind: Kind, *needs: str, extra: str = "", open: bool = False
+    name: str,
+    kind: Kind,
+    *needs: str,
+    extra: str = "",
+    open: bool = False,
+    files: Callable[[], Sequence[Path]] = tuple,
 ) -> Callable[[Callable[..., Backbone]], Callable[..., Backbone]]:
     """Register a function that makes a backbone: ``make(weights)``, or ``make(rest of the name, weights)`` if open.
 
-    ``needs`` are the packages that it imports, ``extra`` says what to install for them.
+    ``needs`` are the packages that it imports, ``extra`` says what to install for them; ``files`` finds what it loads
+    the net from: while those are the same, so is the net.
     """
 
     def mark(make: Callable[..., Backbone]) -> Callable[..., Backbone]:
-        PROVIDERS[name] = Provider(name, kind, needs, make, extra, open)
+        PROVIDERS[name] = Provider(name, kind, needs, make, extra, open, files)
         return make
 
     return mark

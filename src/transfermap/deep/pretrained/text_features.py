@@ -5,6 +5,8 @@ Nothing here imports PyTorch before a text is to be embedded.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Self
@@ -13,7 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from transfermap.deep.pretrained.backbones import at_hand, backbone, providers
-from transfermap.deep.pretrained.feature_cache import features
+from transfermap.deep.pretrained.feature_cache import DiskCache, Facts, cache_folder, cached_texts, features
 from transfermap.deep.pretrained.provider import Backbone
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -114,14 +116,47 @@ def embed(name: str, texts: Sequence[str], digest: str | None = None) -> tuple[A
     ValueError
         If the net is not installed, is none for text, or has other weights.
     """
-    net = _net(name)
-    if digest is not None and net.digest != digest:
+    cut = [text[:_MOST_SIGNS] for text in texts]
+    if (net := _remembered(name)) is not None and (kept := cached_texts(net, cut)) is not None:
+        _same_weights(name, net.digest, digest)
+        return kept.astype(np.float64), net.digest
+    loaded = _net(name)
+    _same_weights(name, loaded.digest, digest)
+    _remember(loaded)
+    return features(loaded, cut).values.astype(np.float64), loaded.digest
+
+
+def _same_weights(name: str, digest: str, wanted: str | None) -> None:
+    if wanted not in (None, digest):
         raise ValueError(
-            f"the text net {name} has other weights here ({net.digest[:12]}) than those with which this was learned "
-            f"({digest[:12]}), so that its features mean something else; install the version that was used then"
+            f"the text net {name} has other weights here ({digest[:12]}) than those with which this was learned "
+            f"({str(wanted)[:12]}), so that its features mean something else; install the version that was used then"
         )
-    found = features(net, [text[:_MOST_SIGNS] for text in texts])
-    return found.values.astype(np.float64), net.digest
+
+
+def _remembered(name: str) -> Facts | None:
+    """What was known of an installed net when it was last loaded; None where its files have changed since."""
+    key = _files_key(name)
+    found = _nets().get([key]) if key else {}
+    return Facts(name, *json.loads(found[key])) if key in found else None
+
+
+def _remember(net: Backbone) -> None:
+    if key := _files_key(net.name):
+        _nets().put({key: json.dumps([net.digest, net.width]).encode()})
+
+
+def _nets() -> DiskCache:
+    return DiskCache(cache_folder() / "nets.sqlite")
+
+
+def _files_key(name: str) -> bytes:
+    """What tells the files of a net from any others: their paths, sizes and times; empty where they are not known."""
+    found = {p.name: p for p in providers("text")}.get(name)
+    if found is None or found.absent:
+        return b""
+    told = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in found.files()]
+    return hashlib.sha256(repr((name, told)).encode()).digest() if told else b""
 
 
 @lru_cache(maxsize=2)

