@@ -49,12 +49,12 @@ def bars(table: dict[str, Any]) -> list[tuple[str, float, bool]]:
     mean = {task: {name: 100 * value for name, value in rows["mean"].items()} for task, rows in table.items()}
     cr, qc = mean["CR"], mean["QC"]
     found = [
-        ("CR: E+H+O open above none, at least 1", cr["E+H+O open"] - cr["none"], 1.0, np.inf),
-        ("QC: E+H locked above none, at most -15", qc["E+H locked"] - qc["none"], -np.inf, -15.0),
-        ("QC: E+H open above none, within 4", qc["E+H open"] - qc["none"], -4.0, 4.0),
+        ("CR: E+H+O trainable above none, at least 1", cr["E+H+O trainable"] - cr["none"], 1.0, np.inf),
+        ("QC: E+H frozen above none, at most -15", qc["E+H frozen"] - qc["none"], -np.inf, -15.0),
+        ("QC: E+H trainable above none, within 4", qc["E+H trainable"] - qc["none"], -4.0, 4.0),
     ]
     if "none (GloVe)" in cr:
-        gains = [cr[f"E open{with_}"] - cr[f"none{with_}"] for with_ in ("", " (GloVe)")]
+        gains = [cr[f"E trainable{with_}"] - cr[f"none{with_}"] for with_ in ("", " (GloVe)")]
         found.append(("CR: what GloVe takes off E's gain, above 0", gains[0] - gains[1], 0.0, np.inf))
     return [(name, value, bool(low <= value <= high)) for name, value, low, high in found]
 

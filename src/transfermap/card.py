@@ -15,6 +15,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, dataclass_transform
 
+from transfermap.messages.choices import choose
+
 Setting = Literal["transductive", "inductive", "unsupervised"]
 Transfers = Literal["instances", "features", "parameters", "relations"]
 LabelSets = Literal["closed", "partial", "open", "disjoint"]
@@ -23,6 +25,7 @@ TaskKind = Literal["classification", "regression"]
 
 T = TypeVar("T")
 _METHODS = "transfermap.methods"
+LISTED = "'transfermap map' lists all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,12 +182,12 @@ def keys() -> tuple[str, ...]:
 
 
 def find(key: str) -> type[Any]:
-    """The class of the method ``key`` (case does not matter). Imports that one file only.
+    """The class of the method ``key``, however it is spelled ("source-only"). Imports that one file only.
 
     Raises
     ------
     ValueError
-        If there is no such method; the message lists those that exist.
+        If there is no such method; the message names those that come close.
 
     Examples
     --------
@@ -192,11 +195,9 @@ def find(key: str) -> type[Any]:
     >>> find("coral").card.year
     2016
     """
-    place = _places().get(key.lower())
-    if place is None:
-        raise ValueError(f"no method {key!r}; expected one of: {', '.join(keys())}")
-    module = importlib.import_module(f"{_METHODS}.{place}.{key.lower()}")
-    found: type[Any] = next(c for name, c in vars(module).items() if name.lower() == key.lower())
+    key = choose("method", key, _places(), also=LISTED)
+    module = importlib.import_module(f"{_METHODS}.{_places()[key]}.{key}")
+    found: type[Any] = next(c for name, c in vars(module).items() if name.lower() == key)
     return found
 
 

@@ -5,7 +5,6 @@ Built methods are read off the registry, planned ones off ``planned.toml``; noth
 
 from __future__ import annotations
 
-import difflib
 import json
 import tomllib
 from collections.abc import Iterable
@@ -15,7 +14,19 @@ from importlib.resources import files
 from typing import Any, get_args
 from urllib.parse import quote
 
-from transfermap.card import Card, LabelSets, LabelsRead, Setting, Transfers, cards, family_title, find, keys
+from transfermap.card import (
+    LISTED,
+    Card,
+    LabelSets,
+    LabelsRead,
+    Setting,
+    Transfers,
+    cards,
+    family_title,
+    find,
+    keys,
+)
+from transfermap.messages.choices import choose
 
 NOTHING = "nothing"
 Tree = dict[str, dict[str, list["Entry"]]]
@@ -116,24 +127,19 @@ def title(family: str) -> str:
 
 
 def lookup(key: str) -> Card | Entry:
-    """The card of a method that is built, or the entry of one that is planned. Case does not matter.
+    """The card of a method that is built, or the entry of one that is planned, however the key is spelled.
 
     Raises
     ------
     ValueError
         If the map has no such method; the message says which keys come close.
     """
-    key = key.lower()
-    if key in keys():
-        card: Card = find(key).card
-        return card
     wanted = {e.key: e for e in planned()}
+    key = choose("method", key, [*keys(), *wanted], also=LISTED)
     if key in wanted:
         return wanted[key]
-    everything = [*keys(), *wanted]
-    close = difflib.get_close_matches(key, everything, n=5)
-    hint = f"did you mean one of: {', '.join(close)}" if close else "'transfermap map' lists all there are"
-    raise ValueError(f"no method {key!r} on the map; {hint}")
+    card: Card = find(key).card
+    return card
 
 
 def vocabulary(found: Iterable[Entry]) -> list[str]:
@@ -144,7 +150,7 @@ def vocabulary(found: Iterable[Entry]) -> list[str]:
 def select(
     found: Iterable[Entry],
     setting: str | None = None,
-    labels: str | None = None,
+    label_sets: str | None = None,
     needs: str | None = None,
     built: bool | None = None,
     reads: str | None = None,
@@ -156,7 +162,7 @@ def select(
     found : iterable of Entry
     setting : {"transductive", "inductive", "unsupervised"}, optional
         Which labels exist.
-    labels : {"closed", "partial", "open", "disjoint"}, optional
+    label_sets : {"closed", "partial", "open", "disjoint"}, optional
         How the target's classes relate to the source's.
     needs : str, optional
         Something that the method needs ("torch", "target labels", "images" ...); "nothing" for the methods that need
@@ -174,28 +180,23 @@ def select(
     Examples
     --------
     >>> from transfermap.map import entries, select
-    >>> [e.key for e in select(entries(), labels="open")]
+    >>> [e.key for e in select(entries(), label_sets="open")]
     ['osbp']
     """
     found = list(found)
-    _known("setting", setting, get_args(Setting))
-    _known("labels", labels, get_args(LabelSets))
-    _known("reads", reads, get_args(LabelsRead))
-    _known("needs", needs, (NOTHING, *vocabulary(found)))
+    setting = setting and choose("setting", setting, get_args(Setting))
+    label_sets = label_sets and choose("label sets", label_sets, get_args(LabelSets))
+    reads = reads and choose("labels read", reads, get_args(LabelsRead))
+    needs = needs and choose("need", needs, (NOTHING, *vocabulary(found)))
     return [
         e
         for e in found
         if setting in (None, e.setting)
-        and labels in (None, e.label_sets)
+        and label_sets in (None, e.label_sets)
         and (needs is None or needs in e.needs or (needs == NOTHING and not e.needs))
         and built in (None, e.runs)
         and reads in (None, e.reads)
     ]
-
-
-def _known(name: str, word: str | None, words: Iterable[str]) -> None:
-    if word is not None and word not in words:
-        raise ValueError(f"{name} must be one of {', '.join(words)}; got {word!r}")
 
 
 def tree(found: Iterable[Entry]) -> Tree:

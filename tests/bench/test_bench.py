@@ -137,13 +137,13 @@ def test_order_of_params_and_spaces_make_no_other_cell():
 
 
 def test_two_at_a_time_give_the_same_records(records, data, tmp_path):
-    invoke(*line(data, tmp_path / "r.jsonl", "--jobs", "2", "--task", "north:west"))
+    invoke(*line(data, tmp_path / "r.jsonl", "--jobs", "2", "--pair", "north:west"))
     assert settled(tmp_path / "r.jsonl") == settled(records, "west")
 
 
 def test_a_cluster_gives_the_same_records(records, data, tmp_path):
     path = tmp_path / "r.jsonl"
-    invoke(*line(data, path, "--dask", "local", "--jobs", "2", "--task", "north:west"))
+    invoke(*line(data, path, "--dask", "local", "--jobs", "2", "--pair", "north:west"))
     assert settled(path) == settled(records, "west")
 
 
@@ -168,7 +168,7 @@ app(sys.argv[1:])
 
 def killed(data, path, at_least):
     """Run the grid in a process of its own and kill it, no notice given, once some records are there."""
-    words = [str(part) for part in ("bench", *line(data, path, "--task", "north:south"))]
+    words = [str(part) for part in ("bench", *line(data, path, "--pair", "north:south"))]
     process = subprocess.Popen([sys.executable, "-c", SLOW, *words], stdout=subprocess.DEVNULL)
     try:
         until = time.monotonic() + 60
@@ -186,7 +186,7 @@ def test_a_killed_run_goes_on_to_the_same_records(records, data, tmp_path):
     killed(data, path, at_least=5)
     kept = path.read_bytes().count(b"\n")
     assert 5 <= kept < 18
-    done = json.loads(invoke(*line(data, path, "--task", "north:south", "--json")).stdout)
+    done = json.loads(invoke(*line(data, path, "--pair", "north:south", "--json")).stdout)
     assert (done["there"], done["run"]) == (kept, 18 - kept)
     assert settled(path) == settled(records, "south")
     assert path.read_bytes().count(b"\n") == 18
@@ -215,19 +215,19 @@ def test_one_bench_a_file(data, tmp_path):
     path = tmp_path / "r.jsonl"
     with appending(path):
         assert "another bench" in invoke(*line(data, path), code=2).stderr
-    invoke("run", "places", "--task", "north:west", "--data-dir", data, "-o", path)
+    invoke("run", "places", "--pair", "north:west", "--data-dir", data, "-o", path)
 
 
 def test_a_fault_is_a_record_and_can_be_tried_again(data, tmp_path):
     path = tmp_path / "r.jsonl"
-    words = ("run", "places", "--methods", "kmm", "--task", "north:west", "--data-dir", data, "-o", path)
+    words = ("run", "places", "--methods", "kmm", "--pair", "north:west", "--data-dir", data, "-o", path)
     assert "1 of them without a score" in flat(invoke(*words).stdout)
     one = next(r for r in read_records(path).by_key.values() if r["method"] == "kmm")
     assert (one["status"], one["oracle_accuracy"]) == ("fault", None) and "sample_weight" in one["fault"]
     assert json.loads(invoke(*words, "--json").stdout)["run"] == 0
     assert json.loads(invoke(*words, "--retry", "--json").stdout)["run"] == 1
     assert "without a score" in flat(invoke("show", path).stdout)
-    invoke(*words, "--estimator", "logistic")
+    invoke(*words, "--estimators", "logistic")
     assert any(r["method"] == "kmm" and r["status"] == "ok" for r in read_records(path).by_key.values())
 
 
@@ -241,7 +241,7 @@ def test_no_method_gets_the_targets_labels(data):
 def test_several_sources(data, tmp_path):
     path = tmp_path / "r.jsonl"
     words = ("run", "places", "--methods", "coral", "--seeds", "full", "--data-dir", data, "-o", path)
-    invoke(*words, "--task", "north+west:south")
+    invoke(*words, "--pair", "north+west:south")
     one = next(r for r in read_records(path).by_key.values() if r["method"] == "coral")
     assert (one["source"], one["n_source"], one["seed"]) == ("north+west", 100, "full")
     rows = datasets.load_task("places", "north+west", "south", data, "z")
@@ -260,15 +260,15 @@ def test_several_sources(data, tmp_path):
         (("--methods", "coral:reg=-1"), ("reg", "-1")),
         (("--methods", "coral:reg"), ("reg", "name=value")),
         (("--methods", "nn:neighbours=3"), ("neighbours", "k")),
-        (("--estimator", "forrest"), ("forrest", "forest", "nn")),
+        (("--estimators", "forrest"), ("forrest", "forest", "nn")),
         (("--preprocess", "l3"), ("l3", "l1z")),
         (("--seeds", "-1"), ("-1", "full")),
         (("--seeds", "many"), ("many", "full")),
         (("--per-class", "0"), ("--per-class", "0")),
         (("--jobs", "0"), ("--jobs", "0")),
-        (("--task", "north"), ("SOURCE:TARGET", "north")),
-        (("--task", "north:north"), ("twice",)),
-        (("--task", "north:east"), ("east", "south")),
+        (("--pair", "north"), ("SOURCE:TARGET", "north")),
+        (("--pair", "north:north"), ("twice",)),
+        (("--pair", "north:east"), ("east", "south")),
         (("-o", "no/such/r.jsonl"), ("no folder",)),
         (("-o", "."), ("is a folder",)),
     ],
@@ -376,7 +376,7 @@ def test_a_preparation_tells_methods_apart_only_where_a_task_has_several(records
 def test_draws_are_not_mixed(records, data, tmp_path):
     path = tmp_path / "r.jsonl"
     path.write_bytes(records.read_bytes())
-    invoke("run", "places", "--seeds", "full", "--task", "north:west", "--data-dir", data, "-o", path)
+    invoke("run", "places", "--seeds", "full", "--pair", "north:west", "--data-dir", data, "-o", path)
     groups = json.loads(invoke("show", path, "--json").stdout)["groups"]
     assert [(g["draw"], len(g["tasks"])) for g in groups] == [("80%", 6), ("full", 1)]
     assert "Friedman" in invoke("show", path).stdout
@@ -494,8 +494,8 @@ def test_reviews(forms):
 
 def test_a_grid_over_texts(forms):
     path = forms / "r.jsonl"
-    words = ("run", "amazon-reviews", "--methods", "coral,sourceonly", "--estimator", "logistic")
-    invoke(*words, "--task", "books:dvd", "--data-dir", forms, "-o", path)
+    words = ("run", "amazon-reviews", "--methods", "coral,sourceonly", "--estimators", "logistic")
+    invoke(*words, "--pair", "books:dvd", "--data-dir", forms, "-o", path)
     found = {r["method"]: r for r in read_records(path).by_key.values()}
     assert all(r["status"] == "ok" for r in found.values()), found
     assert found["linear-svm"]["oracle_accuracy"] == 1.0

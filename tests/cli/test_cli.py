@@ -112,7 +112,17 @@ def spending(house):
 @pytest.fixture(scope="module")
 def west(house):
     """The run on one table with known target labels, and what was printed in Chinese."""
-    table = ("sites.csv", "--domain", "site", "--target", "west", "--label", "churned", "--target-labels", "west.csv")
+    table = (
+        "sites.csv",
+        "--domain",
+        "site",
+        "--target-domain",
+        "west",
+        "--label",
+        "churned",
+        "--labelled-target",
+        "west.csv",
+    )
     return house / "run3", predicted("adapt", *table, "--method", "logisticratio", "--lang", "zh", "-o", "run3")
 
 
@@ -181,7 +191,7 @@ def test_map_filters():
         return [m for branch in branches for family in branch["families"] for m in family["methods"]]
 
     everything = found()
-    for name, field in (("--setting", "setting"), ("--labels", "label_sets")):
+    for name, field in (("--setting", "setting"), ("--label-sets", "label_sets")):
         for value in {m[field] for m in everything} - {""}:
             assert found(name, value) == [m for m in everything if m[field] == value]
     assert found("--needs", "nothing") == [m for m in everything if not m["needs"]]
@@ -230,7 +240,7 @@ def test_check(house):
 
 
 def test_check_of_one_table_in_chinese(house):
-    line = ("check", "sites.csv", "--domain", "site", "--target", "west", "--label", "churned")
+    line = ("check", "sites.csv", "--domain", "site", "--target-domain", "west", "--label", "churned")
     said = predicted(*line, "--lang", "zh")
     assert any("一" <= c <= "鿿" for c in said)
     assert "tables" not in said
@@ -469,7 +479,7 @@ def test_verify_reads_numbers_as_the_source_writes_them(house, tmp_path):
     source.assign(spent=[text[:-1] for text in comma(source["spent"])]).to_csv(tmp_path / "a.csv", index=False)
     target[["age"]].to_csv(tmp_path / "b.csv", index=False)
     target.assign(spent=comma(target["spent"])).to_csv(tmp_path / "truth.csv", index=False)
-    tables = ("a.csv", "b.csv", "--target-labels", "truth.csv")
+    tables = ("a.csv", "b.csv", "--labelled-target", "truth.csv")
     files = [tmp_path / part if part.endswith(".csv") else part for part in tables]
     known = told_json("adapt", *files, "--label", "spent", "--method", "sourceonly", "-o", tmp_path / "run")["truth"]
     assert known["rows"][1]["value"] > 0.5

@@ -204,9 +204,9 @@ def test_sweep_and_curve_are_tables_and_plots(folder, tmp_path):
         (("--curve", "999"), "from 1 to 12"),
         (("--valid", "1"), "--valid must be a share"),
         (("--steps", "0"), "above 0"),
-        (("--text", "sentence"), "folder|no column"),
+        (("--text-column", "sentence"), "folder|no column"),
         (("--backbone", "nonesuch"), "no backbone 'nonesuch'"),
-        (("--side", "3"), "side of 32"),
+        (("--image-size", "3"), "side of 32"),
     ],
 )
 def test_what_cannot_be_is_one_sentence_and_leaves_nothing(folder, tmp_path, words, says):
@@ -322,7 +322,7 @@ def test_models_are_ranked_by_the_exact_evidence(folder):
 def test_the_command_ranks_what_is_at_hand(folder):
     code, out = cli("models", "rank", folder)
     assert code == 0 and "tiny" in out and "LogME" in out
-    code, out = cli("models", "rank", folder, "--json", "--backbone", "tiny", "--side", 32)
+    code, out = cli("models", "rank", folder, "--json", "--backbone", "tiny", "--image-size", 32)
     assert code == 0 and json.loads(out)["models"][0]["backbone"] == "tiny"
     assert cli("models", "rank", folder, "--backbone", "none")[0] == 2
 

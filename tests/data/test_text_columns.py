@@ -205,10 +205,11 @@ def test_a_csv_with_one_text_column_goes_from_check_to_predict(reader, tmp_path,
     target[["review"]].to_csv("b.csv", index=False)
     pd.DataFrame({"review": [*target["review"][:5], "", "好 😀", "word " * 100_000]}).to_csv("new.csv", index=False)
     run = CliRunner().invoke
-    said = run(app, ["check", "a.csv", "b.csv", "--label", "label", "--text", how, "--json"])
+    said = run(app, ["check", "a.csv", "b.csv", "--label", "label", "--text-features", how, "--json"])
     assert said.exit_code == 0, said.output
     made = run(
-        app, ["adapt", "a.csv", "b.csv", *LABEL, "--method", "coral", "--budget", "5s", "-o", "run", "--text", how]
+        app,
+        ["adapt", "a.csv", "b.csv", *LABEL, "--method", "coral", "--budget", "5s", "-o", "run", "--text-features", how],
     )
     assert made.exit_code == 0, made.output
     record = json.loads((tmp_path / "run" / "run.json").read_text("utf8"))

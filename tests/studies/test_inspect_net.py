@@ -282,15 +282,15 @@ def test_images_of_little_contrast_are_stretched():
 
 def test_the_command_writes_figures_and_a_page(tmp_path, monkeypatch):
     monkeypatch.setattr(backbones, "backbone", lambda name, weights=None: backbone())
-    predicted = ["look", "tiny", "-o", str(tmp_path / "look"), "--units", "2", "--steps", "2", "--side", "32"]
+    predicted = ["inspect", "tiny", "-o", str(tmp_path / "look"), "--units", "2", "--steps", "2", "--image-size", "32"]
     done = CliRunner().invoke(app, predicted)
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "look" / "look.html").is_file() and (tmp_path / "look" / "inversions.png").is_file()
+    assert (tmp_path / "look" / "inspect.html").is_file() and (tmp_path / "look" / "inversions.png").is_file()
     again = CliRunner().invoke(app, predicted)
     assert again.exit_code == 2 and "exists already" in again.output
     for more, says in (
         (["--stage", "nose"], "no stage 'nose'"),
-        (["--side", "8"], "--side must be at least 32; got 8"),
+        (["--image-size", "8"], "--image-size must be at least 32; got 8"),
         (["--image", str(tmp_path / "none.jpg")], "none.jpg"),
     ):
         done = CliRunner().invoke(app, [*predicted, "--overwrite", *more])

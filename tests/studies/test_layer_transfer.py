@@ -1,4 +1,4 @@
-"""Layers carried over: what is locked stays, what is shared is one, and what is not carried over starts as it would."""
+"""Layers carried over: what is frozen stays, what is shared is one, and what is not carried over starts as it would."""
 
 import importlib.util
 
@@ -115,7 +115,7 @@ def test_logits_keep_the_order_of_their_rows():
 def test_carried_over_whole_it_says_what_the_source_net_says():
     source, fresh = nets()
     x, y = rows()
-    net = carried(source, fresh, Choice("open", "locked", "open"))
+    net = carried(source, fresh, Choice("trainable", "frozen", "trainable"))
     assert torch.equal(logits(net, x), logits(source, x))
     before = state(source)
     train(net, (x, y), 2, SMALL, 0)
@@ -124,7 +124,7 @@ def test_carried_over_whole_it_says_what_the_source_net_says():
 
 
 @pytest.mark.parametrize("choice", choices(True), ids=lambda c: c.name)
-def test_locked_layers_stay_open_ones_move_and_random_ones_start_as_they_would(choice):
+def test_frozen_layers_stay_trainable_ones_move_and_random_ones_start_as_they_would(choice):
     source, fresh = nets()
     net = carried(source, fresh, choice)
     start, carry, own = state(net), state(source), state(fresh)
@@ -134,30 +134,30 @@ def test_locked_layers_stay_open_ones_move_and_random_ones_start_as_they_would(c
     train(net, rows(), 2, SMALL, 0)
     for layer, how in choice.states.items():
         moved = [not torch.equal(start[n], v) for n, v in net.state_dict().items() if n.startswith(layer)]
-        assert not any(moved) if how == "locked" else all(moved)
+        assert not any(moved) if how == "frozen" else all(moved)
 
 
-def test_with_embedding_and_hidden_locked_only_the_output_has_gradients():
-    net = carried(*nets(), Choice("locked", "locked"))
+def test_with_embedding_and_hidden_frozen_only_the_output_has_gradients():
+    net = carried(*nets(), Choice("frozen", "frozen"))
     train(net, rows(), 1, SMALL, 0)
     assert {name for name, p in net.named_parameters() if p.grad is not None} == {"output.weight", "output.bias"}
 
 
-def test_all_locked_is_the_source_net():
+def test_all_frozen_is_the_source_net():
     source, fresh = nets()
-    net = train(carried(source, fresh, Choice("locked", "locked", "locked")), rows(), 3, SMALL, 0)
+    net = train(carried(source, fresh, Choice("frozen", "frozen", "frozen")), rows(), 3, SMALL, 0)
     assert equal(state(net), state(source))
 
 
-def test_a_locked_layer_drops_nothing_out_and_an_open_one_does():
+def test_a_frozen_layer_drops_nothing_out_and_a_trainable_one_does():
     seen = {}
-    for how in ("locked", "open"):
+    for how in ("frozen", "trainable"):
         net = carried(*nets(dropout=0.5), Choice(how, how))
         outputs = []
         net.hidden.register_forward_hook(lambda _m, _x, out, outputs=outputs: outputs.append(out.detach()))
         train(net, rows(), 1, SMALL, 0)
         seen[how] = outputs[0]
-    assert (seen["open"] == 0).any() and not (seen["locked"] == 0).any()
+    assert (seen["trainable"] == 0).any() and not (seen["frozen"] == 0).any()
 
 
 def test_mult_with_lambda_1_is_the_target_alone_to_the_last_bit():
@@ -204,25 +204,27 @@ def test_seeds_repeat_and_nothing_around_is_moved():
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    first = list(study(pair(), [Choice(), Choice("open", "open", "open")], SMALL, 0))
+    first = list(study(pair(), [Choice(), Choice("trainable", "trainable", "trainable")], SMALL, 0))
     assert torch.equal(torch.rand(2), expected)
-    again = list(study(pair(), [Choice("open", "open", "open")], SMALL, 0))
+    again = list(study(pair(), [Choice("trainable", "trainable", "trainable")], SMALL, 0))
     assert again[0]["accuracy"] == first[1]["accuracy"]
-    assert [r["choice"] for r in first] == ["none", "E+H+O open"]
+    assert [r["choice"] for r in first] == ["none", "E+H+O trainable"]
 
 
 def test_a_task_is_learned_and_carried_over():
     strong = Recipe(**{**vars(SMALL), "width": 16, "hidden": 16, "source_epochs": 30, "target_epochs": 1, "lr": 1e-2})
-    records = {r["choice"]: r for r in study(pair(), [Choice(), Choice("open", "open", "open")], strong, 0)}
-    assert records["E+H+O open"]["accuracy"] > 0.9 > records["none"]["accuracy"]
-    assert records["none"]["trainable"] == records["E+H+O open"]["trainable"]
+    records = {
+        r["choice"]: r for r in study(pair(), [Choice(), Choice("trainable", "trainable", "trainable")], strong, 0)
+    }
+    assert records["E+H+O trainable"]["accuracy"] > 0.9 > records["none"]["accuracy"]
+    assert records["none"]["trainable"] == records["E+H+O trainable"]["trainable"]
 
 
 def test_other_classes_leave_the_output_behind():
     other = pair(("low", "high"))
     assert {c.output for c in choices(False)} == {"random"}
     with pytest.raises(ValueError, match="O can be carried over only between equal classes"):
-        next(study(other, [Choice("open", "open", "open")], SMALL, 0))
+        next(study(other, [Choice("trainable", "trainable", "trainable")], SMALL, 0))
     found = list(study(other, choices(False), SMALL, 0))
     assert [r["choice"] for r in found][-2:] == ["MULT", "MULT+INIT"] and len(found) == 11
     assert all(0 <= r["accuracy"] <= 1 for r in found)
@@ -234,12 +236,12 @@ def test_the_names_of_all_choices_differ_and_the_papers_rows_are_plain():
     plain = [c.name for c in table if c.plain and not c.glove]
     assert plain == [
         "none",
-        "E open",
-        "E+H open",
-        "E+H+O open",
-        "E locked",
-        "E+H locked",
-        "E+H+O locked",
+        "E trainable",
+        "E+H trainable",
+        "E+H+O trainable",
+        "E frozen",
+        "E+H frozen",
+        "E+H+O frozen",
         "MULT",
         "MULT+INIT",
     ]
@@ -266,8 +268,8 @@ def test_drawn_parts_the_rows():
 
 
 def records(gains):
-    """Accuracies of three seeds: none at 0.6, E+H open above it by the gains, E+H locked at 0.5."""
-    made = [("none", (0.6,) * 3), ("E+H open", [0.6 + g for g in gains]), ("E+H locked", (0.5,) * 3)]
+    """Accuracies of three seeds: none at 0.6, E+H trainable above it by the gains, E+H frozen at 0.5."""
+    made = [("none", (0.6,) * 3), ("E+H trainable", [0.6 + g for g in gains]), ("E+H frozen", (0.5,) * 3)]
     return [{"choice": c, "seed": s, "accuracy": a} for c, values in made for s, a in enumerate(values)]
 
 
@@ -275,7 +277,7 @@ def test_gains_are_paired_by_seed_with_students_interval():
     table = summary(records((0.01, 0.02, 0.03)))
     half = 4.302652729911275 * 0.01 / 3**0.5
     np.testing.assert_allclose(
-        table.loc["E+H open", ["gain", "gain_low", "gain_high"]].astype(float), [0.02, 0.02 - half, 0.02 + half]
+        table.loc["E+H trainable", ["gain", "gain_low", "gain_high"]].astype(float), [0.02, 0.02 - half, 0.02 + half]
     )
     assert table.loc["none", "gain"] == 0 and table.loc["none", "seeds"] == 3
 
@@ -298,7 +300,7 @@ def test_the_answer_says_whether_unlocking_wins(gains, predicted):
 
 
 def test_without_the_rows_that_it_compares_there_is_no_answer():
-    assert answer([r for r in records((0.1, 0.1, 0.1)) if r["choice"] != "E+H locked"]) == []
+    assert answer([r for r in records((0.1, 0.1, 0.1)) if r["choice"] != "E+H frozen"]) == []
 
 
 def test_glove_fills_the_rows_of_words_it_knows(monkeypatch):
@@ -312,7 +314,12 @@ def test_glove_fills_the_rows_of_words_it_knows(monkeypatch):
 def test_the_source_learns_from_glove_too(monkeypatch):
     monkeypatch.setattr(wordnets, "_glove", lambda: ({"good": 0, "bad": 1}, np.ones((2, 6), np.float32)))
     wanted = [c for c in choices(True, with_glove=True) if c.glove]
-    assert [c.name for c in wanted] == ["none (GloVe)", "E open (GloVe)", "E+H open (GloVe)", "E+H+O open (GloVe)"]
+    assert [c.name for c in wanted] == [
+        "none (GloVe)",
+        "E trainable (GloVe)",
+        "E+H trainable (GloVe)",
+        "E+H+O trainable (GloVe)",
+    ]
     nets = {}
     assert len(list(study(pair(), wanted, SMALL, 0, nets=nets))) == 4
     assert set(nets) == {True}
@@ -331,7 +338,7 @@ def test_the_view_and_the_plot_show_every_choice():
     table = summary(records((0.1, 0.11, 0.12)))
     assert layer_study_view(table).row_count == 3
     figure = layer_study_plot({"CR": table, "QC": table})
-    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["E+H open", "E+H locked"]
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["E+H trainable", "E+H frozen"]
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["CR", "QC"]
     dots = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "o"]
     np.testing.assert_allclose(dots, [11.0, -10.0])
@@ -347,11 +354,11 @@ def csv(path, rows, label="label"):
 def test_the_command_writes_table_and_plot(tmp_path):
     a, b = csv(tmp_path / "a.csv", texts(), "verdict"), csv(tmp_path / "b.csv", texts(40, 1))
     plot, rows = tmp_path / "p.svg", tmp_path / "t.csv"
-    how = "--text text --label label --source-label verdict --labels 20 --seeds 2 --epochs 1 --source-epochs 1"
-    how += f" --no-glove -o {plot} -o {rows}"
+    how = "--text-column text --label label --source-label verdict --training-rows 20 --repeats 2"
+    how += f" --target-epochs 1 --source-epochs 1 --no-glove -o {plot} -o {rows}"
     done = CliRunner().invoke(app, ["layers", a, b, *how.split()], env={"COLUMNS": "200"})
     assert done.exit_code == 0, done.output
-    assert "E+H+O open" in done.output and "ransferring and fine-tuning" in done.output
+    assert "E+H+O trainable" in done.output and "ransferring and fine-tuning" in done.output
     table = pd.read_csv(rows, index_col="choice")
     assert len(table) == 29 and (table["seeds"] == 2).all()
     assert plot.read_text("utf8").lstrip().startswith("<?xml")
@@ -362,11 +369,11 @@ def test_the_command_writes_table_and_plot(tmp_path):
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("--text txt --label label", "has no column 'txt'; it has: text, label"),
-        ("--text text --label label --labels 40", "labelled target rows to learn from, got 40"),
-        ("--text text --label label -o x.gif", ".svg"),
-        ("--text text --label label --seeds 0", "--seeds must be 1 or more"),
-        ("--text text --label label --mix 0", "mix in (0, 1]"),
+        ("--text-column txt --label label", "has no column 'txt'; it has: text, label"),
+        ("--text-column text --label label --training-rows 40", "labelled target rows to learn from, got 40"),
+        ("--text-column text --label label -o x.gif", ".svg"),
+        ("--text-column text --label label --repeats 0", "--repeats must be 1 or more"),
+        ("--text-column text --label label --mix 0", "mix in (0, 1]"),
     ],
 )
 def test_bad_requests_are_one_sentence(tmp_path, how, said):

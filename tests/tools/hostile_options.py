@@ -33,19 +33,19 @@ OPTIONS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "endless budget": ([*ADAPT, "--budget", "inf"], ("--budget", "inf")),
     "one table alone": (["check", "a.csv", "--label", "churned"], ("two tables", "--domain")),
     "three tables": (["check", "a.csv", "b.csv", "a.csv", "--label", "churned"], ("two tables", "got 3")),
-    "domain without target": ([*CHECK[:2], *CHECK[3:], "--domain", "city"], ("--domain", "--target")),
-    "target without domain": ([*CHECK[:2], *CHECK[3:], "--target", "Rome"], ("--domain", "--target")),
-    "two tables with domain": ([*CHECK, "--domain", "city", "--target", "Rome"], ("one file", "--domain")),
+    "domain without target": ([*CHECK[:2], *CHECK[3:], "--domain", "city"], ("--domain", "--target-domain")),
+    "target without domain": ([*CHECK[:2], *CHECK[3:], "--target-domain", "Rome"], ("--domain", "--target-domain")),
+    "two tables with domain": ([*CHECK, "--domain", "city", "--target-domain", "Rome"], ("one file", "--domain")),
     "domain column not there": (
-        [*CHECK[:2], *CHECK[3:], "--domain", "site", "--target", "x"],
+        [*CHECK[:2], *CHECK[3:], "--domain", "site", "--target-domain", "x"],
         ("domain", "site", "the table"),
     ),
     "domain value not there": (
-        [*CHECK[:2], *CHECK[3:], "--domain", "city", "--target", "Paris"],
+        [*CHECK[:2], *CHECK[3:], "--domain", "city", "--target-domain", "Paris"],
         ("city", "Paris", "Rome"),
     ),
     "label as domain": (
-        [*CHECK[:2], *CHECK[3:], "--domain", "churned", "--target", "yes"],
+        [*CHECK[:2], *CHECK[3:], "--domain", "churned", "--target-domain", "yes"],
         ("churned", "both the label and the domain"),
     ),
     "onto a file": ([*ADAPT[:-1], "b.csv"], ("b.csv", "is a file")),
@@ -53,9 +53,9 @@ OPTIONS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "onto a folder with other things": ([*ADAPT[:-1], "full"], ("full", "other things")),
     "into a folder that is not there": ([*ADAPT[:-1], "no/run1"], ("run1", "no folder")),
     "into a file": ([*ADAPT[:-1], "b.csv/run1"], ("run1", "no folder")),
-    "known labels not there": ([*ADAPT, "--target-labels", "few.csv"], ("few.csv", "no file")),
-    "known labels without label": ([*ADAPT, "--target-labels", "b.csv"], ("label", "churned", "known target labels")),
-    "known labels of other rows": ([*ADAPT, "--target-labels", "a.csv"], ("70", "match no row")),
+    "known labels not there": ([*ADAPT, "--labelled-target", "few.csv"], ("few.csv", "no file")),
+    "known labels without label": ([*ADAPT, "--labelled-target", "b.csv"], ("label", "churned", "known target labels")),
+    "known labels of other rows": ([*ADAPT, "--labelled-target", "a.csv"], ("70", "match no row")),
     "unknown planned method": (["map", "nonsense"], ("nonsense",)),
     "unknown map format": (["map", "--format", "pdf"], ("--format", "pdf")),
     "unknown map setting": (["map", "--setting", "sideways"], ("sideways", "transductive")),
@@ -83,7 +83,7 @@ def known(folder: Path, **columns: object) -> list[str]:
     import pandas as pd
 
     pd.DataFrame(columns).to_csv(folder / "few.csv", index=False)
-    return [*ADAPT, "--target-labels", "few.csv"]
+    return [*ADAPT, "--labelled-target", "few.csv"]
 
 
 @case("known target labels", "0 to 49")
@@ -109,7 +109,7 @@ def known_labels_of_another_class(folder: Path) -> list[str]:
 @case("city", "Rome", "one other value")
 def domain_of_one_value(folder: Path) -> list[str]:
     source().assign(city="Rome").to_csv(folder / "a.csv", index=False)
-    return ["check", "a.csv", "--label", "churned", "--domain", "city", "--target", "Rome"]
+    return ["check", "a.csv", "--label", "churned", "--domain", "city", "--target-domain", "Rome"]
 
 
 @case("churned", "label")
@@ -117,7 +117,7 @@ def domain_whose_source_has_no_label(folder: Path) -> list[str]:
     table = source()
     table.loc[table["city"] != "Rome", "churned"] = ""
     table.to_csv(folder / "a.csv", index=False)
-    return ["check", "a.csv", "--label", "churned", "--domain", "city", "--target", "Rome"]
+    return ["check", "a.csv", "--label", "churned", "--domain", "city", "--target-domain", "Rome"]
 
 
 @case(note="task.no_domain")
@@ -125,7 +125,7 @@ def domain_with_gaps(folder: Path) -> list[str]:
     table = source()
     table.loc[:4, "city"] = ""
     table.to_csv(folder / "a.csv", index=False)
-    return ["check", "a.csv", "--label", "churned", "--domain", "city", "--target", "Rome"]
+    return ["check", "a.csv", "--label", "churned", "--domain", "city", "--target-domain", "Rome"]
 
 
 @case(note="task.few_groups")

@@ -114,7 +114,7 @@ def test_the_command_line_learns(tmp_path):
     for frame, name in zip((source, target, pd.DataFrame({"row": ROWS, "y": yt[ROWS]})), names, strict=True):
         frame.to_csv(name, index=False)
     given = [*map(str, names[:2]), "--label", "y", "-o", str(tmp_path / "run")]
-    done = CliRunner().invoke(app, ["adapt", *given, "--target-labels", str(names[2]), "--learn"])
+    done = CliRunner().invoke(app, ["adapt", *given, "--labelled-target", str(names[2]), "--learn"])
     assert done.exit_code == 0, done.output
     assert "learned from target labels" in " ".join(done.output.split())
     assert "its predictions are given" in " ".join(done.output.replace("│", " ").split())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import json
 import re
@@ -21,8 +20,9 @@ from transfermap.bench.baselines import BASELINES, baseline
 from transfermap.bench.dataset_files import Array
 from transfermap.bench.datasets import Rows
 from transfermap.bench.kernelrls import KernelRLS
-from transfermap.card import check_params, find, keys
+from transfermap.card import LISTED, check_params, find, keys
 from transfermap.data.tables.arrays import densify
+from transfermap.messages.choices import choose
 from transfermap.roles import Learner
 from transfermap.split import Split
 from transfermap.verdict.named_estimators import estimator
@@ -88,7 +88,8 @@ def _contender(part: str) -> Contender:
         if not equals or not name:
             raise ValueError(f"{setting!r} in {part!r} is no param; expected name=value, as in jda:n_components=20")
         params[name] = _value(value)
-    return check_contender(Contender(key.strip().lower(), params))
+    listed = f"{LISTED}; baselines: {', '.join(BASELINES)}"
+    return check_contender(Contender(choose("method", key.strip(), [*BASELINES, *keys()], also=listed), params))
 
 
 def _value(text: str) -> Any:
@@ -108,14 +109,10 @@ def _value(text: str) -> Any:
 def check_contender(contender: Contender) -> Contender:
     """The contender itself, if its method and params exist and the params are within their bounds."""
     key, params = contender.key, contender.params
-    if key not in BASELINES and key not in keys():
-        close = difflib.get_close_matches(key, [*BASELINES, *keys()], n=3)
-        near = f", did you mean {' or '.join(close)}?" if close else ""
-        raise ValueError(f"no method {key!r}{near} expected one of: {', '.join([*BASELINES, *keys()])}")
     offered = _params(key)
     for name in params:
         if name == "estimator":
-            raise ValueError(f"{key}: the estimator is chosen by --estimator, it is no param here")
+            raise ValueError(f"{key}: the estimator is chosen by --estimators, it is no param here")
         if name not in offered:
             raise ValueError(f"{key} has no param {name!r}; it has: {', '.join(offered) or 'none'}")
     if key not in BASELINES:

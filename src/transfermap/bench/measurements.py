@@ -98,7 +98,7 @@ def plan(
     ValueError
         If a name is unknown, a number is out of bounds, or data are not there; before anything is run.
     """
-    check_recipe(preprocess)
+    preprocess = check_recipe(preprocess)
     for name in estimators:
         classifier(name)
     draws = [(check_seed(seed), draw_name(seed, per_class)) for seed in seeds]
@@ -168,7 +168,7 @@ def parse_tasks(texts: Sequence[str]) -> list[tuple[str, str]]:
     parted = [text.split(":") for text in texts]
     strange = [text for text, parts in zip(texts, parted, strict=True) if len(parts) != 2 or not all(parts)]
     if strange:
-        raise ValueError(f"--task must be SOURCE:TARGET; got {strange[0]!r}")
+        raise ValueError(f"--pair must be SOURCE:TARGET; got {strange[0]!r}")
     return [(source, target) for source, target in parted]
 
 

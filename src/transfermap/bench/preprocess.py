@@ -17,6 +17,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import normalize
 
+from transfermap.messages.choices import choose
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -52,10 +54,8 @@ def prepare(name: str, X: Any) -> Any:
 
 
 def check_recipe(name: str) -> str:
-    """The name itself, if there is such a recipe."""
-    if name not in RECIPES:
-        raise ValueError(f"no preparation {name!r}; expected one of: {', '.join(RECIPES)}")
-    return name
+    """The recipe of that name, as it is called here."""
+    return choose("preparation", name, RECIPES)
 
 
 def none(X: Any) -> Any:

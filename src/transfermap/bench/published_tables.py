@@ -24,6 +24,7 @@ from transfermap.bench.contenders import classifier
 from transfermap.bench.datasets import load_domains, load_task
 from transfermap.bench.paper_recipes import recipe
 from transfermap.card import find
+from transfermap.messages.choices import choose
 from transfermap.roles import Learner
 from transfermap.split import Array, Split
 
@@ -102,8 +103,7 @@ def published(name: str) -> Table:
     ValueError
         If there is no such table; the message lists those that exist.
     """
-    if name not in names():
-        raise ValueError(f"no table {name!r}; expected one of: {', '.join(names())}")
+    name = choose("table", name, names())
     facts = tomllib.loads((PUBLISHED / f"{name}.toml").read_text("utf8"))
     honest, rows = facts.pop("honest"), [Row(**row) for row in facts.pop("row")]
     data = facts.pop("data")

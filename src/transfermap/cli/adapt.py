@@ -11,8 +11,12 @@ import typer
 
 from transfermap.cli.console import progress, seconds
 from transfermap.cli.options import (
+    DATA,
+    MODELS,
+    OUTPUT,
     AsJson,
-    Backbone,
+    BackboneName,
+    Budget,
     Debug,
     Domain,
     Group,
@@ -24,7 +28,7 @@ from transfermap.cli.options import (
     Source,
     Tables,
     Target,
-    Text,
+    TextFeatures,
 )
 from transfermap.cli.task import task_of
 from transfermap.cli.verdict import show_run
@@ -32,45 +36,74 @@ from transfermap.cli.verdict import show_run
 
 def adapt(
     tables: Tables,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the run.")],
+    *,
     label: Label = None,
     source: Source = None,
     domain: Domain = None,
     target: Target = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="auto, or the key of a method; several times for several.")
+        list[str] | None,
+        typer.Option(
+            help="auto (those that suit the data), or a method's key ('transfermap map'); may be given several times.",
+            metavar="KEY",
+            rich_help_panel=MODELS,
+        ),
     ] = None,
     estimator: Annotated[
         str | None,
-        typer.Option(help="logistic, forest, boosting, svm, knn or ridge; what is trained after the method."),
+        typer.Option(
+            help="Model trained after each method: logistic, forest, boosting, svm, knn or ridge.",
+            metavar="NAME",
+            rich_help_panel=MODELS,
+        ),
     ] = None,
     net: Annotated[
-        str, typer.Option(help="What deep methods train: mlp, normed, dense, lenet, resnet; auto: what suits the rows.")
+        str,
+        typer.Option(
+            help="Net of deep methods: mlp, normed, dense, lenet, resnet, a backbone, or auto (what suits the rows).",
+            metavar="NAME",
+            rich_help_panel=MODELS,
+        ),
     ] = "auto",
-    budget: Annotated[str, typer.Option(help="Time for gathering evidence: 90s, 2m, 1h.")] = "2m",
+    budget: Budget = "2m",
     group: Group = None,
-    target_labels: Annotated[
+    labelled_target: Annotated[
         Path | None,
-        typer.Option(help="A few labelled target rows. Not read by training or the verdict unless --learn says so."),
+        typer.Option(
+            help="A few labelled target rows, to score on. Training and verdict read them only with --learn.",
+            metavar="FILE",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     learn: Annotated[
         bool,
-        typer.Option(help="Let methods learn from --target-labels too, judged by cross-validation on these rows."),
+        typer.Option(
+            "--learn",
+            help="Methods may learn from --labelled-target too, scored by cross-validation on these rows.",
+            rich_help_panel=MODELS,
+        ),
     ] = False,
     kind: Kind = None,
-    text: Text = "auto",
-    backbone: Backbone = None,
+    text_features: TextFeatures = "auto",
+    backbone: BackboneName = None,
     model: Annotated[
         Path | None,
-        typer.Option(help="A run whose net is adapted to the one table or folder, A, without the source."),
+        typer.Option(
+            help="Source-free: a run whose net is adapted to the one table or folder, A.",
+            metavar="RUN",
+            rich_help_panel=MODELS,
+        ),
     ] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for the run.", metavar="FOLDER", rich_help_panel=OUTPUT)
+    ],
     seed: Seed = 0,
     lang: Lang = "en",
     as_json: AsJson = False,
     overwrite: Overwrite = False,
     debug: Debug = False,
 ) -> None:
-    """Try methods, weigh the evidence without target labels, and give a verdict: use METHOD, stay, or can't tell."""
+    """Adapt source to target: try methods, validate them without target labels, and give a verdict."""
     from transfermap.runs.folder import check_place
     from transfermap.runs.run import adapt as run_adapt
 
@@ -80,11 +113,16 @@ def adapt(
         tick("reading the tables")
         if model is not None:
             others: dict[str, Any] = {"--label": label, "--source": source, "--domain": domain}
-            others |= {"--estimator": estimator, "--target-labels": target_labels, "--learn": learn or None}
+            others |= {"--estimator": estimator, "--labelled-target": labelled_target, "--learn": learn or None}
             run = _without_source(model, tables, others, method, seed, tick)
         else:
-            task = task_of(tables, label, source, domain, target, group, kind, target_labels, backbone, tick)
-            how: dict[str, Any] = {"method": method or "auto", "estimator": estimator, "net": net, "text": text}
+            task = task_of(tables, label, source, domain, target, group, kind, labelled_target, backbone, tick)
+            how: dict[str, Any] = {
+                "method": method or "auto",
+                "estimator": estimator,
+                "net": net,
+                "text": text_features,
+            }
             run = run_adapt(task, **how, learn=learn, seed=seed, budget=limit, tick=tick)
         run.note_command(shlex.join(["transfermap", *sys.argv[1:]]))
         tick("writing the run")

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from transfermap.cli.console import console, progress, say_json, write_text
-from transfermap.cli.options import AsJson, Debug, Domain, Kind, Label, Lang, Overwrite, Source, Target, one_table
+from transfermap.cli.options import (
+    AsJson,
+    Debug,
+    Domain,
+    Kind,
+    Label,
+    LabelSets,
+    Lang,
+    Overwrite,
+    Source,
+    Target,
+    one_table,
+)
 from transfermap.messages import say
 
 if TYPE_CHECKING:
@@ -18,7 +30,10 @@ if TYPE_CHECKING:
 
 Tables = Annotated[
     list[Path] | None,
-    typer.Argument(help="SOURCE TARGET, tables or folders of images; one with --domain; none: ask.", metavar="[A [B]]"),
+    typer.Argument(
+        help="SOURCE TARGET: two tables or folders of images; one with --domain; none: answer questions.",
+        metavar="[A [B]]",
+    ),
 ]
 
 
@@ -59,7 +74,7 @@ class _Data(NamedTuple):
     def named(self) -> str:
         """How further commands name the same data."""
         predicted = [("--source", str(path)) for path in self.source]
-        predicted += [("--domain", self.domain or ""), ("--target", self.target or "")] if self.domain else []
+        predicted += [("--domain", self.domain or ""), ("--target-domain", self.target or "")] if self.domain else []
         predicted += [] if self.images and not self.label else [("--label", self.label or "COLUMN")]
         return shlex.join([*map(str, self.tables), *(word for pair in predicted for word in pair)])
 
@@ -70,23 +85,30 @@ def advise(
     source: Source = None,
     domain: Domain = None,
     target: Target = None,
-    source_data: Annotated[str | None, typer.Option(help="here, or gone: only a model is left.")] = None,
-    source_labels: Annotated[str | None, typer.Option(help="yes or no.")] = None,
-    target_labels: Annotated[str | None, typer.Option(help="none, few or all.")] = None,
+    source_data: Annotated[
+        str | None, typer.Option(help="Source rows: here, or gone (only a model is left).", metavar="WORD")
+    ] = None,
+    source_labels: Annotated[str | None, typer.Option(help="Labels of the source: yes or no.", metavar="WORD")] = None,
+    target_labels: Annotated[
+        str | None, typer.Option(help="Labels of the target: none, few or all.", metavar="WORD")
+    ] = None,
     kind: Kind = None,
-    columns: Annotated[str | None, typer.Option(help="same or different.")] = None,
-    classes: Annotated[str | None, typer.Option(help="The target's: closed, partial, open or disjoint.")] = None,
-    sources: Annotated[str | None, typer.Option(help="one or several.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take the usual for what nobody says.")] = False,
+    columns: Annotated[
+        str | None, typer.Option(help="Columns of source and target: same or different.", metavar="WORD")
+    ] = None,
+    label_sets: LabelSets = None,
+    sources: Annotated[str | None, typer.Option(help="Number of sources: one or several.", metavar="WORD")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; assume the usual for what is not given.")] = False,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Draw the map, your place lit, to this .html or .svg.")
+        Path | None,
+        typer.Option("-o", "--output", help="Draw the map with your situation on it: .html or .svg.", metavar="FILE"),
     ] = None,
     lang: Lang = "en",
     as_json: AsJson = False,
     overwrite: Overwrite = False,
     debug: Debug = False,
 ) -> None:
-    """Where on the map you are, which methods fit there, what they assume, and what to run next."""
+    """Which methods fit your situation, what they assume, and what to run next."""
     from transfermap.report.console import advice as adviceview
     from transfermap.verdict.advise.advise import Situation, assumed
     from transfermap.verdict.advise.advise import advise as advise_on
@@ -99,7 +121,7 @@ def advise(
         "target_labels": target_labels,
         "task": kind,
         "columns": columns,
-        "classes": classes,
+        "classes": label_sets,
         "sources": sources,
     }
     given = {name: answer for name, answer in options.items() if answer is not None}

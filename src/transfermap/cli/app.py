@@ -18,7 +18,7 @@ from transfermap.cli.check import check
 from transfermap.cli.console import command, lenient_streams
 from transfermap.cli.demo import demo
 from transfermap.cli.finetune import finetune, models
-from transfermap.cli.inspect import look
+from transfermap.cli.inspect import inspect
 from transfermap.cli.layers import layers
 from transfermap.cli.map import map_
 from transfermap.cli.predict import predict
@@ -29,7 +29,7 @@ START, IMAGES, JUDGE, INSIDE = "Start here", "Images and text", "Judge and compa
 
 app = typer.Typer(
     name="transfermap",
-    help="Can I use table A on table B, which method, and did it help? Transfer learning with a verdict.",
+    help="Transfer learning and domain adaptation with a verdict: can I use A on B, which method, and did it help?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -59,10 +59,10 @@ app.add_typer(models, rich_help_panel=IMAGES)
 command(app, "advise", "transfermap advise last_year.csv this_year.csv --label churned -o advice.html", JUDGE)(advise)
 command(app, "map", "transfermap map --setting transductive", JUDGE)(map_)
 app.add_typer(bench, rich_help_panel=JUDGE)
-command(app, "look", "transfermap look efficientnet-lite0 -o look1", INSIDE)(look)
-command(app, "layers", "transfermap layers films.csv shops.csv --text review --label verdict -o layers.svg", INSIDE)(
-    layers
-)
+command(app, "inspect", "transfermap inspect efficientnet-lite0 -o inspected", INSIDE)(inspect)
+command(
+    app, "layers", "transfermap layers films.csv shops.csv --text-column review --label verdict -o layers.svg", INSIDE
+)(layers)
 
 
 def main() -> None:

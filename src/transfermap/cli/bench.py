@@ -9,41 +9,56 @@ from typing import Annotated, Any
 import typer
 
 from transfermap.cli.console import command, console, progress, say_json
+from transfermap.cli.options import AsJson, DataDir, Debug, Jobs, Overwrite
 
 bench = typer.Typer(
     name="bench",
-    help="Many methods on many data sets: accuracy on the targets' true labels, recorded, resumed, shown.",
+    help="Benchmark methods on data sets with known target labels: run, resume, show, plot.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-DataDir = Annotated[
-    Path | None, typer.Option(help="Folder that holds the data sets; without it the variable TRANSFERMAP_DATA.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 RecordsFile = Annotated[Path, typer.Argument(help="What 'bench run' wrote.", metavar="RECORDS")]
 
 
 @command(bench, "run", "transfermap bench run coil20 --methods tca,coral --preprocess l2 -o records.jsonl")
 def run(
     names: Annotated[list[str], typer.Argument(help="Data sets; 'bench sets' lists them.", metavar="NAME...")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="File of records; a run goes on where it stopped.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="File of records; the same command resumes it.", metavar="FILE")
+    ],
     methods: Annotated[
-        list[str] | None, typer.Option(help="Keys of methods with params: tca,jda:n_components=20,kernel=linear.")
+        list[str] | None,
+        typer.Option(help="Methods and hyper-parameters: tca,jda:n_components=20,kernel=linear.", metavar="KEYS"),
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Draws of the source: 0,1,2 or full.")] = "0",
-    per_class: Annotated[int | None, typer.Option(help="Source rows of a class in a draw; else 80 % of them.")] = None,
-    task: Annotated[list[str] | None, typer.Option(help="Only SOURCE:TARGET (A+B:C has two sources).")] = None,
-    estimator: Annotated[str, typer.Option(help="Trained after a method: nn, logistic ...; several by ,")] = "nn",
-    preprocess: Annotated[str, typer.Option(help="none, z, l1z, l2, l1z-l2 or rowz; each domain on its own.")] = "none",
+    seeds: Annotated[
+        str, typer.Option(help="Random seeds of the source draws, such as 0,1,2; or full.", metavar="SEEDS")
+    ] = "0",
+    per_class: Annotated[
+        int | None, typer.Option(help="Source rows per class in a draw; if not given, 80 %.", metavar="N")
+    ] = None,
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this pair of domains; A+B:C has two sources; may be given several times.",
+            metavar="SOURCE:TARGET",
+        ),
+    ] = None,
+    estimators: Annotated[
+        str, typer.Option(help="Models trained after each method: nn,logistic ...", metavar="NAMES")
+    ] = "nn",
+    preprocess: Annotated[
+        str, typer.Option(help="Normalisation of each domain: none, z, l1z, l2, l1z-l2 or rowz.", metavar="NAME")
+    ] = "none",
     data_dir: DataDir = None,
-    jobs: Annotated[int, typer.Option(help="Cells side by side; -1: one a core.")] = 1,
-    dask: Annotated[str | None, typer.Option(help="local, or the address of a Dask scheduler.")] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Run cells again that ended in a fault.")] = False,
+    jobs: Jobs = 1,
+    dask: Annotated[
+        str | None, typer.Option(help="Dask: local, or the address of a scheduler.", metavar="ADDRESS")
+    ] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Run cells again that ended in an error.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Run every method on every task and seed that the records lack; the honest baselines are always among them."""
+    """Run methods on tasks and seeds, as far as the records lack them; always with the no-transfer baselines."""
     from transfermap.bench.contenders import contenders
     from transfermap.bench.datasets import data_folder
     from transfermap.bench.grid import run_grid
@@ -58,10 +73,10 @@ def run(
                 [found for text in methods or [] for found in contenders(text)],
                 parse_seeds(seeds),
                 data_dir=folder,
-                estimators=[name.strip() for name in estimator.split(",")],
+                estimators=[name.strip() for name in estimators.split(",")],
                 preprocess=preprocess,
                 per_class=per_class,
-                tasks=parse_tasks(task or []),
+                tasks=parse_tasks(pair or []),
             )
             done = run_grid(cells, output, data_dir=folder, jobs=jobs, dask=dask, retry=retry, tick=tick)
     except KeyboardInterrupt:
@@ -85,7 +100,7 @@ def _say_outcome(done: dict[str, Any], output: Path, as_json: bool) -> None:
 
 @command(bench, "show", "transfermap bench show records.jsonl")
 def show(records: RecordsFile, as_json: AsJson = False, debug: Debug = False) -> None:
-    """Methods by tasks: mean and spread over seeds, mean rank, seconds."""
+    """Accuracy of methods by tasks: mean and standard deviation over seeds, mean rank, seconds."""
     from transfermap.report.console.bench_results import bench_view
 
     groups, torn = _summary(records)
@@ -111,10 +126,12 @@ def _summary(path: Path) -> tuple[list[dict[str, Any]], bool]:
 @command(bench, "plot", "transfermap bench plot records.jsonl -o plot.svg")
 def plot(
     records: RecordsFile,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Image to write: .svg, .png or .pdf.")],
-    draw: Annotated[str | None, typer.Option(help="Which draw, where the records hold several: 80%, full ...")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Image to write: .svg, .png or .pdf.", metavar="FILE")],
+    draw: Annotated[
+        str | None, typer.Option(help="Which draw, where the records hold several: 80%, full ...", metavar="DRAW")
+    ] = None,
     as_json: AsJson = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Overwrite = False,
     debug: Debug = False,
 ) -> None:
     """Accuracy of every method on every task, and mean ranks with their critical difference."""
@@ -135,7 +152,7 @@ def plot(
 
 @command(bench, "sets", "transfermap bench sets --data-dir data")
 def sets(data_dir: DataDir = None, as_json: AsJson = False, debug: Debug = False) -> None:
-    """The data sets: what each is, whose terms hold, and whether its files are there."""
+    """List the data sets: what each is, its licence, and whether its files are there."""
     from transfermap.bench.datasets import data_folder, known_sets, missing
     from transfermap.report.console.bench_results import sets_view
 
@@ -150,7 +167,7 @@ def sets(data_dir: DataDir = None, as_json: AsJson = False, debug: Debug = False
 
 @command(bench, "tables", "transfermap bench tables")
 def tables(as_json: AsJson = False, debug: Debug = False) -> None:
-    """The published tables that 'bench table' computes again."""
+    """List the published tables that 'bench table' reproduces."""
     from transfermap.bench.published_tables import names, published
 
     found = [published(name) for name in names()]
@@ -165,13 +182,15 @@ def tables(as_json: AsJson = False, debug: Debug = False) -> None:
 @command(bench, "table", "transfermap bench table jda-2013 --data-dir data")
 def table(
     name: Annotated[str, typer.Argument(help="A published table; 'bench tables' lists them.", metavar="NAME")],
-    method: Annotated[list[str] | None, typer.Option(help="Only this row; may be given several times.")] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Only this method; may be given several times.", metavar="KEY")
+    ] = None,
     data_dir: DataDir = None,
-    jobs: Annotated[int, typer.Option(help="Cells side by side; -1: one a core.")] = 1,
+    jobs: Jobs = 1,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Compute a published table again: our figure beside the paper's, for every task, with the honest baselines."""
+    """Reproduce a published table: our accuracy beside the paper's, with the no-transfer baselines."""
     from transfermap.bench.datasets import data_folder
     from transfermap.bench.published_tables import compute, published
     from transfermap.report.console.published import table_view

@@ -5,7 +5,7 @@ from __future__ import annotations
 from transfermap.cli.console import console, progress, say_json
 from transfermap.cli.options import (
     AsJson,
-    Backbone,
+    BackboneName,
     Debug,
     Domain,
     Group,
@@ -16,7 +16,7 @@ from transfermap.cli.options import (
     Source,
     Tables,
     Target,
-    Text,
+    TextFeatures,
 )
 from transfermap.cli.task import task_of
 
@@ -29,14 +29,14 @@ def check(
     target: Target = None,
     group: Group = None,
     kind: Kind = None,
-    text: Text = "auto",
-    backbone: Backbone = None,
+    text_features: TextFeatures = "auto",
+    backbone: BackboneName = None,
     seed: Seed = 0,
     lang: Lang = "en",
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """What differs between the two tables, before any training, and what cannot be known without target labels."""
+    """How source and target differ (domain shift), before any training, and what is untestable without labels."""
     from transfermap.report.console.terminal import check_view
     from transfermap.verdict.check.check import check as compare
 
@@ -44,7 +44,7 @@ def check(
         tick("reading the tables")
         task = task_of(tables, label, source, domain, target, group, kind, backbone=backbone, tick=tick)
         tick("comparing them")
-        found = compare(task, seed, text)
+        found = compare(task, seed, text_features)
     if as_json:
         say_json(found.to_dict())
     else:

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 import typer
 
-from transfermap.messages import catalogue
+from transfermap.messages import LANGUAGES
+from transfermap.messages.choices import choose
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,7 +35,9 @@ def command(app: typer.Typer, name: str, example: str, panel: str | None = None)
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("default" if debug else "ignore")
-                    catalogue(kwargs.get("lang", "en"))  # an unknown language is refused before the work, not after
+                    # an unknown language is refused before the work, not after
+                    if "lang" in kwargs:
+                        kwargs["lang"] = choose("language", kwargs["lang"], LANGUAGES)
                     return function(*args, **kwargs)
             except (typer.Exit, typer.Abort):
                 raise

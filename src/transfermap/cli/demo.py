@@ -11,6 +11,7 @@ import typer
 from transfermap.cli.console import progress, seconds
 from transfermap.cli.options import (
     AsJson,
+    Budget,
     Debug,
     Lang,
     Seed,
@@ -19,14 +20,16 @@ from transfermap.cli.verdict import show_run
 
 
 def demo(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the run.")] = Path("demo"),
-    budget: Annotated[str, typer.Option(help="Time for gathering evidence.")] = "2m",
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the run.", metavar="FOLDER")] = Path(
+        "demo"
+    ),
+    budget: Budget = "2m",
     seed: Seed = 0,
     lang: Lang = "en",
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """The main job on real handwritten digits of two collections: verdict, the truth beside it, and the report."""
+    """Adapt between two collections of handwritten digits: the verdict, the truth beside it, and the report."""
     from transfermap.runs.folder import check_place
     from transfermap.runs.run import adapt as run_adapt
     from transfermap.tasks.digits import digits_task

@@ -1,4 +1,4 @@
-"""The commands ``transfermap finetune`` and ``transfermap models``: pretrained nets on your images or sentences."""
+"""``transfermap finetune`` and ``transfermap models``: pretrained nets on your images or texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,23 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from transfermap.cli.console import command, console, progress, say_json
-from transfermap.cli.options import AsJson, Debug, Lang, Overwrite
+from transfermap.cli.options import (
+    MODELS,
+    OUTPUT,
+    TRAINING,
+    AsJson,
+    BackboneName,
+    Debug,
+    Device,
+    ImageSize,
+    Label,
+    Lang,
+    Overwrite,
+    Repeats,
+    Seed,
+    TextColumn,
+    Weights,
+)
 from transfermap.messages import Note, say
 
 if TYPE_CHECKING:
@@ -22,23 +38,20 @@ if TYPE_CHECKING:
 
 models = typer.Typer(
     name="models",
-    help="Pretrained nets: which of those at hand suits your labelled images or sentences.",
+    help="Rank pretrained nets by transferability scores on your labelled images or texts.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
 Data = Annotated[
-    Path, typer.Argument(help="Folder with a sub-folder a class, a table of paths, or with --text of sentences.")
+    Path,
+    typer.Argument(help="Folder with one sub-folder per class, or a table of paths; with --text-column, of texts."),
 ]
-Text = Annotated[str | None, typer.Option(help="Column of sentences; without it the data are images.")]
-Label = Annotated[str | None, typer.Option(help="Column of classes; folders: their names.")]
-Side = Annotated[int | None, typer.Option(help="Images: points a side; fewer are quicker and tell less.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")]
-# fewer right predictions than this on rows kept aside, of those on rows learnt from, are worth a word
+# a training accuracy this far above the held-out one is worth a word
 _GAP = 0.2
 
 
 class Case(NamedTuple):
-    """Labelled items, those to learn from and those kept aside, and the net for them."""
+    """Labelled items, the training and the held-out ones, and the net for them."""
 
     net: Backbone
     learnt: tuple[Any, Any]
@@ -48,52 +61,105 @@ class Case(NamedTuple):
 
 def finetune(
     data: Data,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the run.")],
-    backbone: Annotated[
-        str | None, typer.Option(help="A pretrained net: efficientnet-lite0, timm:NAME ...; the first at hand.")
-    ] = None,
-    text: Text = None,
+    *,
+    backbone: BackboneName = None,
+    text_column: Annotated[str | None, TextColumn] = None,
     label: Label = None,
-    recipe: Annotated[str, typer.Option(help="full, probe, lpft, lora, l2sp, bss, gradual, wise or soup.")] = "full",
-    freeze: Annotated[str, typer.Option(help="all, none, a number of first stages, or names with commas.")] = "none",
-    decay: Annotated[float, typer.Option(help="By which the rate falls from stage to stage; 2.6 is usual.")] = 1.0,
-    rank: Annotated[int, typer.Option(help="Of the recipe lora; 0: 8.")] = 0,
-    lr: Annotated[float, typer.Option(help="The new head's rate.")] = 1e-3,
-    backbone_lr: Annotated[float, typer.Option(help="The other stages' rate, as a part of it.")] = 0.1,
-    epochs: Annotated[float | None, typer.Option(help="Times through the rows; 20, but 60 to 600 steps.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps instead of --epochs.")] = None,
-    batch: Annotated[int, typer.Option(help="Rows a step.")] = 32,
-    valid: Annotated[float, typer.Option(help="Share of each class that is kept aside to be scored on.")] = 0.2,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="full, probe, lpft, lora, l2sp, bss, gradual, wise or soup.", metavar="NAME", rich_help_panel=MODELS
+        ),
+    ] = "full",
+    freeze: Annotated[
+        str,
+        typer.Option(
+            help="Frozen stages: all, none, the number of first ones, or names with commas.",
+            metavar="STAGES",
+            rich_help_panel=MODELS,
+        ),
+    ] = "none",
+    decay: Annotated[
+        float,
+        typer.Option(
+            help="Factor by which the learning rate falls from stage to stage; 2.6 is usual.",
+            metavar="X",
+            rich_help_panel=TRAINING,
+        ),
+    ] = 1.0,
+    rank: Annotated[
+        int, typer.Option(help="Rank of the recipe lora; 0 means 8.", metavar="N", rich_help_panel=MODELS)
+    ] = 0,
+    lr: Annotated[
+        float, typer.Option(help="Learning rate of the new head.", metavar="RATE", rich_help_panel=TRAINING)
+    ] = 1e-3,
+    backbone_lr: Annotated[
+        float,
+        typer.Option(
+            help="Learning rate of the other stages, as a multiple of --lr.", metavar="X", rich_help_panel=TRAINING
+        ),
+    ] = 0.1,
+    epochs: Annotated[
+        float | None,
+        typer.Option(
+            help="Epochs; if not given, 20, but between 60 and 600 steps.", metavar="N", rich_help_panel=TRAINING
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Training steps, instead of --epochs.", metavar="N", rich_help_panel=TRAINING)
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(help="Rows per training step.", metavar="N", rich_help_panel=TRAINING)
+    ] = 32,
+    valid: Annotated[
+        float,
+        typer.Option(
+            help="Share of each class that is held out to score on.", metavar="SHARE", rich_help_panel=TRAINING
+        ),
+    ] = 0.2,
     sweep: Annotated[
-        str | None, typer.Option(help="freeze: a table and plot over the number of frozen stages.")
+        str | None,
+        typer.Option(
+            help="freeze: scores, as table and plot, over the number of frozen stages.",
+            metavar="WORD",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     curve: Annotated[
-        str | None, typer.Option(help="Numbers of labels a class, 5,10,20: random weights against the recipe.")
+        str | None,
+        typer.Option(
+            help="Learning curve over labels per class, such as 5,10,20, beside random weights.",
+            metavar="COUNTS",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
-    repeats: Annotated[int, typer.Option(help="Draws of the rows for --curve.")] = 1,
-    side: Side = None,
-    weights: Annotated[Path | None, typer.Option(help="A file of weights for the backbone.")] = None,
+    repeats: Repeats = 1,
+    image_size: Annotated[int | None, ImageSize] = None,
+    weights: Weights = None,
     device: Device = "cpu",
-    seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same answer.")] = 0,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for the run.", metavar="FOLDER", rich_help_panel=OUTPUT)
+    ],
+    seed: Seed = 0,
     lang: Lang = "en",
     as_json: AsJson = False,
     overwrite: Overwrite = False,
     debug: Debug = False,
 ) -> None:
-    """Fine-tune a pretrained net on labelled images or sentences; shows what moves, and scores rows kept aside."""
+    """Fine-tune a pretrained net on labelled images or texts; shows what is trainable, scores held-out rows."""
     from transfermap.runs.folder import check_place
 
     check_place(output, overwrite)
     _check(sweep, epochs, steps, valid)
     how: dict[str, Any] = {"recipe": recipe, "decay": decay, "rank": rank, "lr": lr, "backbone_lr": backbone_lr}
-    how |= {"batch": batch, "device": device}
+    how |= {"batch": batch_size, "device": device}
     with progress(as_json) as tick:
-        case = _case(data, text, label, backbone, side, weights, valid, seed, tick)
+        case = _case(data, text_column, label, backbone, image_size, weights, valid, seed, tick)
         how["steps"] = steps or (
-            epochs and max(1, round(epochs * len(case.learnt[1]) / min(batch, len(case.learnt[1]))))
+            epochs and max(1, round(epochs * len(case.learnt[1]) / min(batch_size, len(case.learnt[1]))))
         )
         record, tuned, held = _trained(case, how, _freeze(freeze), seed, tick)
-        record["task"] = {"data": str(data), "text": text, "label": label, "weights": weights and str(weights)}
+        record["task"] = {"data": str(data), "text": text_column, "label": label, "weights": weights and str(weights)}
         record["command"] = shlex.join(["transfermap", *sys.argv[1:]])
         studies = _studies(case, how, _freeze(freeze), sweep, _counts(curve), repeats, seed, tick)
         record |= {name: table.to_dict("records") for name, table in studies.items()}
@@ -127,7 +193,7 @@ def _counts(given: str | None) -> list[int]:
     try:
         return [] if given is None else [int(n) for n in given.replace(",", " ").split()]
     except ValueError:
-        raise ValueError(f"--curve must be numbers of labels a class, such as 5,10,20; got {given!r}") from None
+        raise ValueError(f"--curve must be numbers of labels per class, such as 5,10,20; got {given!r}") from None
 
 
 def _case(
@@ -163,7 +229,7 @@ def _net(found: Items, name: str | None, side: int | None, weights: Path | None)
         raise ValueError(f"no backbone for {found.kind} is installed; pip install 'transfermap[weights]' has some")
     net = backbone(name or known[0], weights)
     if net.kind != found.kind:
-        raise ValueError(f"{net.name} is a backbone for {net.kind}, and the data are {found.kind}; see --text")
+        raise ValueError(f"{net.name} is a backbone for {net.kind}, and the data are {found.kind}; see --text-column")
     notes = [] if name else [Note("finetune.first", "info", {"backbone": net.name})]
     if side is None:
         return net, notes
@@ -236,7 +302,7 @@ def _studies(
 
 
 def _curve_notes(curve: pd.DataFrame | None, recipe: str) -> list[Note]:
-    """From how many labels a class on random weights do as well."""
+    """From how many labels per class on random weights do as well."""
     from transfermap.finetuning.curves import crossover
 
     if curve is None:
@@ -290,18 +356,19 @@ def _show(record: dict[str, Any], tuned: Any, studies: dict[str, pd.DataFrame], 
 @command(models, "rank", "transfermap models rank images")
 def rank(
     data: Data,
-    text: Text = None,
+    text_column: Annotated[str | None, TextColumn] = None,
     label: Label = None,
     backbone: Annotated[
-        list[str] | None, typer.Option(help="A net to be looked at; may be given several times; all at hand.")
+        list[str] | None,
+        typer.Option(help="Pretrained net; may be given several times; if not given, all installed.", metavar="NAME"),
     ] = None,
-    side: Side = None,
+    image_size: Annotated[int | None, ImageSize] = None,
     device: Device = "auto",
     lang: Lang = "en",
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Which pretrained net to start from: transferability scores of frozen features, without fine-tuning any."""
+    """Rank pretrained nets by transferability scores (LogME, LEEP, linear probe ...), without fine-tuning any."""
     from transfermap.deep.pretrained.backbones import at_hand
     from transfermap.finetuning.ranking import rank_models
     from transfermap.report.console.finetuning_view import rank_view
@@ -309,9 +376,9 @@ def rank(
 
     with progress(as_json) as tick:
         tick("reading the items")
-        found = read_items(data, text, label).labelled()
+        found = read_items(data, text_column, label).labelled()
         names: list[Any] = backbone or at_hand("images" if found.kind == "images" else "text") or [None]
-        nets = [_net(found, name, side, None)[0] for name in names]
+        nets = [_net(found, name, image_size, None)[0] for name in names]
         items, y, lost = _readable(nets[0], found)
         table = rank_models(nets, items.tolist(), y, device=device, tick=tick)
     notes = [*found.notes, *lost]

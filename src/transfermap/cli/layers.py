@@ -1,4 +1,4 @@
-"""The command ``transfermap layers``: which layers of a text net to carry over, locked or open."""
+"""``transfermap layers``: which layers of a text net to transfer, frozen or trainable."""
 
 from __future__ import annotations
 
@@ -8,59 +8,69 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from transfermap.cli.console import console, progress, say_json
-from transfermap.cli.options import AsJson, Debug, Lang, Overwrite
+from transfermap.cli.options import AsJson, Debug, LabelColumn, Lang, Overwrite, Repeats, TextColumn
 
 if TYPE_CHECKING:
     from transfermap.studies.layer_transfer import Texts
 
 
 def layers(
-    source: Annotated[Path, typer.Argument(help="Table of labelled texts to carry over from.")],
-    target: Annotated[Path, typer.Argument(help="Table of labelled texts to carry over to.")],
-    text: Annotated[str, typer.Option(help="Column of texts.")],
-    label: Annotated[str, typer.Option(help="Column of classes; the two tables may have different ones.")],
-    source_label: Annotated[str | None, typer.Option(help="Its name in the source, where it is another.")] = None,
-    labels: Annotated[
-        int | None, typer.Option(help="Target rows to learn from; all others are scored on. Half, at most 200.")
+    source: Annotated[Path, typer.Argument(help="Table of labelled texts: the source.")],
+    target: Annotated[Path, typer.Argument(help="Table of labelled texts: the target.")],
+    text_column: Annotated[str, TextColumn],
+    label: Annotated[str, LabelColumn],
+    source_label: Annotated[
+        str | None, typer.Option(help="Column to predict in the source, where it has another name.", metavar="COLUMN")
+    ] = None,
+    training_rows: Annotated[
+        int | None,
+        typer.Option(
+            help="Target rows to train on, the rest is held out; half, at most 200, if not given.", metavar="N"
+        ),
     ] = None,
     test: Annotated[
-        Path | None, typer.Option(help="Further labelled target texts to be scored on, instead of the others.")
+        Path | None, typer.Option(help="Table of further labelled target texts to score on.", metavar="FILE")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Draws of rows, starts and batches.")] = 5,
-    source_epochs: Annotated[int, typer.Option(help="Times through the source.")] = 3,
-    epochs: Annotated[int, typer.Option(help="Times through the target's rows.")] = 25,
-    mix: Annotated[float, typer.Option(help="MULT's lambda: the chance that a batch is the target's.")] = 0.5,
-    words: Annotated[int, typer.Option(help="Words of a text that are read.")] = 64,
+    repeats: Repeats = 5,
+    source_epochs: Annotated[int, typer.Option(help="Epochs on the source.", metavar="N")] = 3,
+    target_epochs: Annotated[int, typer.Option(help="Epochs on the target's training rows.", metavar="N")] = 25,
+    mix: Annotated[
+        float, typer.Option(help="MULT's lambda: probability of a batch from the target.", metavar="SHARE")
+    ] = 0.5,
+    words: Annotated[int, typer.Option(help="Words that are read of each text.", metavar="N")] = 64,
     glove: Annotated[
-        bool | None, typer.Option("--glove/--no-glove", help="Also from GloVe's vectors; if they are installed.")
+        bool | None,
+        typer.Option("--glove/--no-glove", help="Initialise embeddings with GloVe too; default: if installed."),
     ] = None,
     output: Annotated[
         list[Path] | None,
-        typer.Option("-o", "--output", help="Write the plot (.svg, .png) or the table (.csv); several times for both."),
+        typer.Option(
+            "-o", "--output", help="Plot (.svg, .png) or table (.csv); may be given several times.", metavar="FILE"
+        ),
     ] = None,
     lang: Lang = "en",
     as_json: AsJson = False,
     overwrite: Overwrite = False,
     debug: Debug = False,
 ) -> None:
-    """Embedding, hidden layer, output: each random, open or locked, and both tasks at once; does unlocking win?"""
+    """Layer-wise transfer in a text net: embedding, hidden, output; random, frozen or trainable; multi-task."""
     from transfermap.deep.lazy import require
 
-    _check(output or [], seeds, overwrite)
+    _check(output or [], repeats, overwrite)
     require()
     from transfermap.studies.layer_table import answer, summary
     from transfermap.studies.layer_transfer import Recipe, choices, study
     from transfermap.studies.word_nets import glove_there
 
-    recipe = Recipe(source_epochs=source_epochs, target_epochs=epochs, mix=mix, words=words)
+    recipe = Recipe(source_epochs=source_epochs, target_epochs=target_epochs, mix=mix, words=words)
     records: list[dict[str, Any]] = []
     with progress(as_json) as tick:
         tick("reading the tables")
-        learned = _texts(source, text, source_label or label)
-        there = _texts(target, text, label)
-        further = None if test is None else _texts(test, text, label)
-        for seed in range(seeds):
-            pair = _pair(learned, there, further, labels, seed)
+        learned = _texts(source, text_column, source_label or label)
+        there = _texts(target, text_column, label)
+        further = None if test is None else _texts(test, text_column, label)
+        for seed in range(repeats):
+            pair = _pair(learned, there, further, training_rows, seed)
             wanted = choices(len(set(map(tuple, pair.classes))) == 1, glove_there() if glove is None else glove)
             records += study(pair, wanted, recipe, seed, tick)
     table, notes = summary(records), answer(records)
@@ -76,12 +86,12 @@ def layers(
         typer.echo(f"- {note.say(lang)}")
 
 
-def _check(outputs: list[Path], seeds: int, overwrite: bool) -> None:
+def _check(outputs: list[Path], repeats: int, overwrite: bool) -> None:
     """Refuse what could not be written before hours of work, not after."""
     from transfermap.report.plots.bench_plot import check_format
 
-    if seeds < 1:
-        raise ValueError(f"--seeds must be 1 or more, got {seeds}")
+    if repeats < 1:
+        raise ValueError(f"--repeats must be 1 or more; got {repeats}")
     for path in outputs:
         if path.suffix.lower() != ".csv":
             check_format(path)
@@ -105,11 +115,11 @@ def _texts(path: Path, text: str, label: str) -> Texts:
     return Texts(list(spelled(table[text])[labels != ""]), labels[labels != ""])
 
 
-def _pair(source: Texts, target: Texts, test: Texts | None, labels: int | None, seed: int) -> Any:
-    """What one seed learns from and is scored on."""
+def _pair(source: Texts, target: Texts, test: Texts | None, rows: int | None, seed: int) -> Any:
+    """What one repeat is trained on and scored on."""
     from transfermap.studies.layer_transfer import Pair, drawn
 
-    count = labels or min(200, len(target.texts) // 2)
+    count = rows or min(200, len(target.texts) // 2)
     if test is not None and count >= len(target.texts):
         return Pair(source, target, test)
     learned, rest = drawn(target, count, seed)

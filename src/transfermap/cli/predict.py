@@ -17,14 +17,16 @@ from transfermap.cli.options import (
 
 def predict(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
-    table: Annotated[Path, typer.Argument(help="New target rows.")],
+    table: Annotated[Path, typer.Argument(help="New target rows: a table, or a folder of images.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="CSV file for the predictions.")],
-    method: Annotated[str | None, typer.Option(help="Another method of the run than the verdict's.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Method of the run to predict with, instead of the verdict's.", metavar="KEY")
+    ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Predict new rows with a run's model, without refitting; marks rows far from anything seen."""
+    """Predict new target rows with a run's model; out-of-distribution rows are marked."""
     from transfermap.runs.open_run import open_run
 
     if output.exists() and not overwrite:
@@ -34,7 +36,7 @@ def predict(
     if as_json:
         say_json(done.to_dict())
         return
-    far = "" if done.far is None else f", {done.far:,} of them far from anything seen"
+    far = "" if done.far is None else f", {done.far:,} of them out of distribution"
     typer.echo(f"{done.rows:,} rows predicted by {done.method}{far}: {output}")
     for note in done.notes:
         typer.echo(f"- {note.say()}")

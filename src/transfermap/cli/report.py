@@ -24,7 +24,7 @@ def report(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """The run as one HTML page that needs no network."""
+    """The run as one HTML page: verdict, evidence, domain shift, assumptions, rows to label."""
     from transfermap.runs.model_file import whole_file
     from transfermap.runs.open_run import open_run
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from transfermap.card import TaskKind
 from transfermap.cli.options import one_table
+from transfermap.messages.choices import choose
 
 
 def task_of(
@@ -23,8 +25,7 @@ def task_of(
 ) -> Any:
     from transfermap.tasks.task import Task
 
-    if kind not in (None, "classification", "regression"):
-        raise ValueError(f"--task must be classification or regression; got {kind!r}")
+    kind = kind and choose("--task", kind, get_args(TaskKind))
     more: dict[str, Any] = {"label": label, "group": group, "target_labels": target_labels, "kind": kind}
     more |= {"backbone": backbone, "tick": tick}
     if one_table(tables, source, domain, target):

@@ -17,12 +17,14 @@ from transfermap.cli.options import (
 
 def verify(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
-    labelled: Annotated[Path, typer.Argument(help="Target rows with their label: the columns, or the row numbers.")],
+    labelled: Annotated[
+        Path, typer.Argument(help="Labelled target rows, known by their columns or by a column of row numbers.")
+    ],
     lang: Lang = "en",
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """The truth: scores with intervals for each method that was tried, and whether the verdict was right."""
+    """Score a run on labelled target rows: every method with its interval, and whether the verdict was right."""
     from transfermap.runs.open_run import open_run
 
     opened = open_run(run)

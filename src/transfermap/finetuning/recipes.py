@@ -19,6 +19,7 @@ from transfermap.deep.training.engine import Engine
 from transfermap.finetuning.averaging import State, between, greedy_soup, recalibrate
 from transfermap.finetuning.training import Array, Job, Penalty, train
 from transfermap.measure.transferability.probes import held_out
+from transfermap.messages.choices import choose
 
 # of the logistic regression on frozen features, whose rows have a mean squared length of 1; a row
 PENALTIES = (0.001, 0.01, 0.1, 1.0)
@@ -243,9 +244,7 @@ def held_aside(y: Tensor | Array, share: float, seed: int) -> Array:
 
 def check_recipe(name: str) -> Recipe:
     """The recipe of that name."""
-    if name not in RECIPES:
-        raise ValueError(f"no recipe {name!r}; expected one of: {', '.join(RECIPES)}")
-    return RECIPES[name]
+    return RECIPES[choose("recipe", name, RECIPES)]
 
 
 def whole(surgery: Surgery, recipe: str) -> Surgery:

@@ -13,6 +13,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
+from transfermap.messages.choices import choose
+
 Level = Literal["info", "warn", "stop"]
 LANGUAGES = ("en", "zh")
 
@@ -47,9 +49,7 @@ class Note:
 @cache
 def catalogue(lang: str) -> dict[str, str]:
     """All sentences of one language, by code."""
-    if lang not in LANGUAGES:
-        raise ValueError(f"no language {lang!r}; expected one of {', '.join(LANGUAGES)}")
-    folder = files(__package__) / lang
+    folder = files(__package__) / choose("language", lang, LANGUAGES)
     topics = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
     return {
         f"{topic.name.removesuffix('.toml')}.{key}": text

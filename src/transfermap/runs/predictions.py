@@ -8,15 +8,14 @@ import numpy as np
 import pandas as pd
 
 from transfermap.data.images.image_files import FILE
+from transfermap.messages.choices import choose
 from transfermap.verdict.encoded import Array, Encoded, column
 from transfermap.verdict.investigate import Found
 
 
 def model_of(found: Found, method: str | None = None) -> Any:
     """A method's fitted model; None: that of the method whose predictions are handed out."""
-    key = found.record.verdict.model if method is None else method.lower()
-    if key not in found.models:
-        raise ValueError(f"this run has no method {method!r}; expected one of: {', '.join(found.models)}")
+    key = found.record.verdict.model if method is None else choose("method in this run", method, found.models)
     return found.models[key]
 
 

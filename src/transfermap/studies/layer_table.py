@@ -35,17 +35,17 @@ def summary(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def answer(records: Sequence[dict[str, Any]]) -> list[Note]:
-    """Whether "transfer, unlock, fine-tune" wins: all that can be carried over, open, against none and against locked.
+    """Whether transferring and fine-tuning wins: all that can be transferred, trainable, against none and frozen.
 
     It wins where both gains, paired by seed, lie above 0 with their 95 % intervals; it loses where one lies below. The
     row with the highest mean is named too, and that it was picked afterwards.
     """
     scores = _scores(records)
     names = {c for c, _ in scores}
-    most = "E+H+O" if "E+H+O open" in names else "E+H"
+    most = "E+H+O" if "E+H+O trainable" in names else "E+H"
     gains = {}
-    for against in ("none", f"{most} locked"):
-        pairs = [(scores[f"{most} open", s], scores[c, s]) for c, s in scores if c == against]
+    for against in ("none", f"{most} frozen"):
+        pairs = [(scores[f"{most} trainable", s], scores[c, s]) for c, s in scores if c == against]
         if not pairs:
             return []
         gains[against] = mean_interval([100 * (ours - theirs) for ours, theirs in pairs])

@@ -1,7 +1,7 @@
 r"""Which layers of a text net to carry over to another task, and whether to lock them (Mou et al., EMNLP 2016).
 
 A net of three layers, embedding E, hidden H and output O, is trained on the source. On the target each layer starts
-at random or is the source net's, and then is open (trained on) or locked. This is INIT. MULT trains both tasks in turn,
+at random or is the source net's, and then is trainable or frozen. This is INIT. MULT trains both tasks in turn,
 
 .. math:: J = \lambda J_T + (1-\lambda) J_S,
 
@@ -32,8 +32,8 @@ from transfermap.deep.training.loop import Loop, Plan
 from transfermap.deep.training.objective import Objective
 from transfermap.studies.word_nets import LAYERS, NOTHING, glove, rows_of, vocabulary, word_net
 
-State = Literal["random", "open", "locked"]
-STATES: tuple[State, ...] = ("random", "open", "locked")
+State = Literal["random", "trainable", "frozen"]
+STATES: tuple[State, ...] = ("random", "trainable", "frozen")
 WITH_GLOVE = " (GloVe)"
 _LETTERS = dict(zip(LAYERS, "EHO", strict=True))
 _CPU = torch.device("cpu")
@@ -66,14 +66,16 @@ class Choice:
 
     @property
     def name(self) -> str:
-        """Such as "none", "E+H open", "E locked, H open", "MULT", "MULT+INIT", "none (GloVe)".
+        """Such as "none", "E+H trainable", "E frozen, H trainable", "MULT", "MULT+INIT", "none (GloVe)".
 
         Examples
         --------
-        >>> Choice("open", "open").name, Choice("locked", "open").name, Choice("open", "open", joint=True).name
-        ('E+H open', 'E locked, H open', 'MULT+INIT')
+        >>> Choice("trainable", "trainable").name, Choice("frozen", "trainable").name
+        ('E+H trainable', 'E frozen, H trainable')
+        >>> Choice("trainable", "trainable", joint=True).name
+        'MULT+INIT'
         """
-        by_state = {s: "+".join(_LETTERS[k] for k, v in self.states.items() if v == s) for s in ("locked", "open")}
+        by_state = {s: "+".join(_LETTERS[k] for k, v in self.states.items() if v == s) for s in ("frozen", "trainable")}
         predicted = ", ".join(f"{letters} {state}" for state, letters in by_state.items() if letters) or "none"
         if self.joint:
             predicted = "MULT" if predicted == "none" else "MULT+INIT"
@@ -145,7 +147,7 @@ def drawn(target: Texts, labelled: int, seed: int) -> tuple[Texts, Texts]:
 def choices(same_classes: bool, with_glove: bool = False) -> list[Choice]:
     """All of the table: every state of every layer, MULT, MULT+INIT; O is carried over where the classes are the same.
 
-    With GloVe, what the question needs: nothing carried over, and E, E+H and, where it can be, E+H+O open.
+    With GloVe, what the question needs: nothing carried over, and E, E+H and, where it can be, E+H+O trainable.
 
     Examples
     --------
@@ -154,10 +156,10 @@ def choices(same_classes: bool, with_glove: bool = False) -> list[Choice]:
     """
     outputs = STATES if same_classes else STATES[:1]
     table = [Choice(*states) for states in product(STATES, STATES, outputs)]
-    table += [Choice(joint=True), Choice("open", "open", joint=True)]
+    table += [Choice(joint=True), Choice("trainable", "trainable", joint=True)]
     if with_glove:
         most = 3 if same_classes else 2
-        below = [dict.fromkeys(LAYERS[:count], "open") for count in range(most + 1)]
+        below = [dict.fromkeys(LAYERS[:count], "trainable") for count in range(most + 1)]
         table += [replace(Choice(glove=True), **opened) for opened in below]  # type: ignore[arg-type]
     return table
 
@@ -223,7 +225,7 @@ def carried(source: nn.Sequential | None, fresh: nn.Sequential, choice: Choice) 
         if state != "random":
             assert source is not None
             net.get_submodule(name).load_state_dict(source.get_submodule(name).state_dict())
-        net.get_submodule(name).requires_grad_(state != "locked")
+        net.get_submodule(name).requires_grad_(state != "frozen")
     return net
 
 
@@ -242,10 +244,10 @@ def train(
     seed: int,
     beside: Beside | None = None,
 ) -> nn.Sequential:
-    """Train what is not locked, in place; with ``beside``, batches of the source come in between (MULT).
+    """Train what is not frozen, in place; with ``beside``, batches of the source come in between (MULT).
 
     With ``mix`` 1 no batch of the source comes, and all is as without it. The target gets the same batches whatever
-    comes in between. Locked layers drop nothing out.
+    comes in between. Frozen layers drop nothing out.
     """
     if not moves(net):
         return net.eval()

@@ -19,6 +19,7 @@ from transfermap.data.images.grids import image_shape
 from transfermap.deep.nets.small import LEAST_SIDE, NAMES, is_image_net
 from transfermap.measure.shift.support import Support
 from transfermap.messages import Note
+from transfermap.messages.choices import choose
 from transfermap.tasks.task import Task
 from transfermap.verdict.assessment import judge
 from transfermap.verdict.check.check import check_encoded
@@ -229,9 +230,8 @@ def _net(wanted: str, task: Task, methods: Sequence[str] = ()) -> str:
     """The net that deep methods train on a task."""
     if wanted != "auto":
         if wanted not in NAMES:
-            raise ValueError(
-                f"no net {wanted!r}; expected auto, one of: {', '.join(NAMES)}, or, for folders of images, a backbone"
-            )
+            also = f"expected auto, one of: {', '.join(NAMES)}, or, for folders of images, a backbone"
+            wanted = choose("net", wanted, NAMES, also)
         if is_image_net(wanted) and task.images is None:
             raise ValueError(f"the net {wanted} is trained on images; expected folders of them, got tables")
         return wanted

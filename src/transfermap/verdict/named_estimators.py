@@ -17,6 +17,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import SVC, SVR
 
 from transfermap.card import TaskKind
+from transfermap.messages.choices import choose
 
 DEFAULT: dict[TaskKind, str] = {"classification": "logistic", "regression": "ridge"}
 GUESS: dict[TaskKind, str] = {"classification": "majority", "regression": "mean"}
@@ -31,10 +32,7 @@ def estimator(name: str | None, kind: TaskKind, seed: int = 0) -> Any:
         If there is none of that name for that kind; the message lists those that exist.
     """
     offered = _offered(kind, seed)
-    name = name or DEFAULT[kind]
-    if name not in offered:
-        raise ValueError(f"no estimator {name!r} for {kind}; expected one of: {', '.join(offered)}")
-    return offered[name]
+    return offered[choose("estimator", name or DEFAULT[kind], offered, also=f"for {kind}: {', '.join(offered)}")]
 
 
 def guess(kind: TaskKind) -> Any:

@@ -66,7 +66,7 @@ class AdviceView:
     def notes(self) -> list[Note]:
         """Findings in the tables, then what should be known beside, then what was assumed."""
         situation = asdict(self.advice.situation)
-        options = " ".join(f"--{name.replace('_', '-')} {situation[name]}" for name in self.assumed)
+        options = " ".join(f"{option(name)} {situation[name]}" for name in self.assumed)
         last = [Note("advise.assumed", values={"options": options})] if options else []
         return [*self.reading, *self.advice.notes, *last]
 
@@ -146,6 +146,11 @@ class AdviceView:
             leaf = twig.add(Line(name, e.runs))
             if self.when(fit):
                 leaf.add(Text(self.when(fit), DARK))
+
+
+def option(name: str) -> str:
+    """The option of ``advise`` that answers a question."""
+    return "--label-sets" if name == "classes" else f"--{name.replace('_', '-')}"
 
 
 def _head(text: str) -> Text:

@@ -34,7 +34,7 @@ def write_look(look: Look, folder: Path, lang: str = "en") -> list[Path]:
     for name, png in figures.items():
         written.append(folder / f"{name}.png")
         written[-1].write_bytes(png)
-    written.append(folder / ("look.html" if lang == "en" else f"look.{lang}.html"))
+    written.append(folder / ("inspect.html" if lang == "en" else f"inspect.{lang}.html"))
     written[-1].write_text(page(look, figures, lang), encoding="utf8")
     return written
 

@@ -50,7 +50,7 @@ def terminal(found: Iterable[Entry], lang: str = "en") -> Tree:
     Examples
     --------
     >>> from transfermap.map import entries, select
-    >>> [branch.label.plain for branch in terminal(select(entries(), labels="partial")).children]
+    >>> [branch.label.plain for branch in terminal(select(entries(), label_sets="partial")).children]
     ['Instances', 'Features']
     """
     found = list(found)

@@ -270,7 +270,8 @@ def _steps(s: Situation, methods: tuple[Fit, ...], tables: str) -> Iterator[Step
         if s.target_labels == "few":
             yield Step("transfermap verify run1 LABELLED.csv", "advise.step_verify")
         if learns and not chosen:
-            yield Step(f"transfermap adapt {tables} --target-labels LABELLED.csv --learn -o run2", "advise.step_learn")
+            learned = "--labelled-target LABELLED.csv --learn -o run2"
+            yield Step(f"transfermap adapt {tables} {learned}", "advise.step_learn")
     if not blind or s.target_labels == "all":
         for line in dict.fromkeys(m.command for m in methods if m.command):
             yield Step(line, "advise.step_command")
