@@ -13,8 +13,8 @@ from transfermap.cli.app import app
 COMMON = {
     "--lang": "the language of what is printed, en or zh",
     "--json": "print JSON for machines",
-    "--overwrite": "replace what is there",
-    "--seed": "the same seed gives the same answer",
+    "--overwrite": "replace files that are there already",
+    "--seed": "random seed; the same seed gives the same result",
     "--debug": "show the traceback of an error",
     "--help": "print this",
 }

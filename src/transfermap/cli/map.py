@@ -29,7 +29,8 @@ def map_(
         str | None, typer.Option(help="What a method needs, such as 'target labels', or 'nothing'.", metavar="WORD")
     ] = None,
     reads: Annotated[
-        str | None, typer.Option(help="Whose labels the method itself reads: none, source, target or both.", metavar="WORD")
+        str | None,
+        typer.Option(help="Whose labels the method itself reads: none, source, target or both.", metavar="WORD"),
     ] = None,
     built: Annotated[
         bool | None, typer.Option("--built/--planned", help="Only what runs today, or only the rest.")
