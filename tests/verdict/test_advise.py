@@ -301,7 +301,7 @@ def test_one_table_with_sites(tables):
     found = predicted("sites.csv", "--domain", "site", "--target-domain", "west", "--label", "y")
     assert (found["situation"]["sources"], found["situation"]["target_labels"]) == ("several", "all")
     single = predicted("sites.csv", "--domain", "site", "--target-domain", "west")
-    assert single["steps"][0]["command"].endswith("sites.csv --domain site --target west --label COLUMN")
+    assert single["steps"][0]["command"].endswith("sites.csv --domain site --target-domain west --label COLUMN")
     # the sites are the domain, not a feature
     assert next(n for n in found["reading"] if n["code"] == "advise.read_columns")["values"]["common"] == 2
 
@@ -330,9 +330,9 @@ def test_the_commands_that_are_advised_run(tables):
         (["a.csv", "nowhere.csv"], ("no file nowhere.csv",)),
         (["a.csv", "none.csv", "--label", "yy"], ("no label column 'yy'", "did you mean y")),
         (["a.csv", "none.csv", "--label", "y", "--task", "ranking"], ("task", "ranking", "regression")),
-        (["a.csv", "none.csv", "--target-labels", "some"], ("target_labels", "none, few, all", "'some'")),
+        (["a.csv", "none.csv", "--target-labels", "some"], ("--target-labels", "none, few, all", "'some'")),
         (["--task", "regression", "--label-sets", "open"], ("closed in regression", "'open'")),
-        (["--domain", "site"], ("one file", "--target VALUE")),
+        (["--domain", "site"], ("one file", "--target-domain VALUE")),
         (["a.csv", "none.csv", "--source", "few.csv", "--label", "age", "-o", "advice.pdf"], (".html or .svg", ".pdf")),
         ([], ("expected two tables", "--yes")),
         (["--yes", "--lang", "fr"], ("fr", "en, zh")),
@@ -483,5 +483,5 @@ def test_files_are_written_once(tables):
 def test_what_was_assumed_is_said():
     seen = AdviceView(advise(Situation()), ["classes"], ())
     assert "--label-sets closed" in flat(shown(seen))
-    assert dict(seen.answers())["classes"].endswith("(assumed)")
+    assert dict(seen.answers())["label sets"].endswith("(assumed)")
     assert replace(seen, assumed=()).notes() == list(seen.advice.notes)

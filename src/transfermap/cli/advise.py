@@ -24,6 +24,7 @@ from transfermap.cli.options import (
     one_table,
 )
 from transfermap.messages import say
+from transfermap.messages.choices import choose
 
 if TYPE_CHECKING:
     from transfermap.verdict.advise.situation import Reading
@@ -110,7 +111,7 @@ def advise(
 ) -> None:
     """Which methods fit your situation, what they assume, and what to run next."""
     from transfermap.report.console import advice as adviceview
-    from transfermap.verdict.advise.advise import Situation, assumed
+    from transfermap.verdict.advise.advise import CHOICES, Situation, assumed
     from transfermap.verdict.advise.advise import advise as advise_on
     from transfermap.verdict.advise.situation import Reading
 
@@ -124,7 +125,11 @@ def advise(
         "classes": label_sets,
         "sources": sources,
     }
-    given = {name: answer for name, answer in options.items() if answer is not None}
+    given = {
+        name: choose(adviceview.option(name), answer, CHOICES[name])
+        for name, answer in options.items()
+        if answer is not None
+    }
     data = _Data(tables or [], label, source or [], domain, target)
     with progress(as_json or not any(data)) as tick:
         tick("reading the tables")

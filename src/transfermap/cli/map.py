@@ -58,7 +58,7 @@ def map_(
         "svg": lambda: mapsvg.svg(chosen, lang),
         "json": lambda: to_json(chosen),
     }
-    kind = "json" if as_json else choose("format", format, ("text", *kinds))
+    kind = "json" if as_json else choose("--format", format, ("text", *kinds))
     if kind == "text" and output is None:
         console().print(mapview.terminal(chosen, lang))
         return
