@@ -249,7 +249,7 @@ def test_check_of_one_table_in_chinese(house):
 def test_the_task_is_a_choice(house):
     rows = ("check", "s1.csv", "t.parquet", "--label", "patient")
     assert told_json(*rows, "--task", "regression")["task"]["kind"] == "regression"
-    assert "--task must be" in invoke(*rows, "--task", "ranking", code=2).stderr
+    assert "no --task 'ranking'" in invoke(*rows, "--task", "ranking", code=2).stderr
 
 
 # ---- adapt

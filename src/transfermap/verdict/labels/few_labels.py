@@ -108,7 +108,9 @@ def _try(found: FewLabels, key: str, data: Domains, rows: Array, labels: Array, 
 
 
 def _name(key: str) -> str:
-    return {"targetonly": "Labelled target rows only", "pooled": "Both tables as one"}.get(key) or find(key).card.name
+    return {"targetonly": "Target-only (labelled rows)", "pooled": "Source and target pooled"}.get(key) or find(
+        key
+    ).card.name
 
 
 def _folds(labels: Array, kind: TaskKind, seed: int) -> Iterator[tuple[Array, Array]]:
