@@ -108,7 +108,8 @@ def _try(found: FewLabels, key: str, data: Domains, rows: Array, labels: Array, 
 
 
 def _name(key: str) -> str:
-    return {"targetonly": "Target-only (labelled rows)", "pooled": "Source and target pooled"}.get(key) or find(
+    own = {"targetonly": "Target-only (labelled rows)", "pooled": "Source and target pooled"}
+    return own.get(key) or find(key).card.name
         key
     ).card.name
 
