@@ -110,8 +110,6 @@ def _try(found: FewLabels, key: str, data: Domains, rows: Array, labels: Array, 
 def _name(key: str) -> str:
     own = {"targetonly": "Target-only (labelled rows)", "pooled": "Source and target pooled"}
     return own.get(key) or find(key).card.name
-        key
-    ).card.name
 
 
 def _folds(labels: Array, kind: TaskKind, seed: int) -> Iterator[tuple[Array, Array]]:
