@@ -30,7 +30,7 @@ def map_(
     ] = None,
     reads: Annotated[
         str | None,
-        typer.Option(help="Whose labels the method itself reads: none, source, target or both.", metavar="WORD"),,
+        typer.Option(help="Whose labels the method itself reads: none, source, target or both.", metavar="WORD"),
     ] = None,
     built: Annotated[
         bool | None, typer.Option("--built/--planned", help="Only what runs today, or only the rest.")
