@@ -26,7 +26,7 @@ from learning import HARM, Record, expected, gain, taken, verdict
 from packaged import Table, read_pair
 from task import MetaTask
 
-from transfermap.verdict.ensembles import JOINED
+from transfermap.verdict.ensembles import ENSEMBLES
 from transfermap.verdict.meta_model import shipped
 from verdict import read, run
 
@@ -72,7 +72,7 @@ def show(records: list[Record]) -> None:
         predicted, found = verdict(record, by), expected(record, by)
         best = max(gain(record, row) for row in record["rows"].values())
         rows.append((taken(record, predicted), best))
-        seen = {k: gain(record, record["rows"][k]) for k in JOINED if k in found}
+        seen = {k: gain(record, record["rows"][k]) for k in ENSEMBLES if k in found}
         held += [found[k].gain_low <= value <= found[k].gain_high for k, value in seen.items()]
         print(f"{record['task'][:60]:60} {predicted.answer:8}{100 * rows[-1][0]:+6.1f} of {100 * best:+.1f}")
     got, best = np.array(rows).T

@@ -37,7 +37,7 @@ from transfermap.verdict.decide import decide
 from transfermap.verdict.encoded import Domains, draw_size, encode
 from transfermap.verdict.evidence import RESAMPLES, Candidate, fit_all, gather, steadiness
 from transfermap.verdict.investigate import line_up
-from transfermap.verdict.meta_model import Facts, levels, traits
+from transfermap.verdict.meta_model import Facts, levels, meta_features
 
 LABEL = "label of the task"
 
@@ -91,7 +91,7 @@ def judged(candidates: list[Candidate], data: Domains, look: Any, truth: Any) ->
             "changed": changed,
             "scores": {name: float(np.mean(values)) for name, values in c.scores.items()},
             "steadiness": steadiness(c),
-            "traits": traits(c, base, facts, changed),
+            "traits": meta_features(c, base, facts, changed),
             "vetoes": [note.code for note in stands[key].vetoes] if key in stands else [],
             "seconds": round(c.seconds, 2),
         }

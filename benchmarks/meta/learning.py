@@ -12,9 +12,9 @@ import numpy as np
 from scipy.stats import norm
 
 from transfermap.messages import Note
-from transfermap.verdict.decide import Setting, Standing, Verdict, decide
-from transfermap.verdict.ensembles import JOINED
-from transfermap.verdict.meta_model import REACH, Foresight, Gains, Line
+from transfermap.verdict.decide import Assessment, Setting, Verdict, decide
+from transfermap.verdict.ensembles import ENSEMBLES
+from transfermap.verdict.meta_model import REACH, Gains, LinearModel, MetaModel
 from transfermap.verdict.record import PredictedGain
 
 Record = dict[str, Any]
@@ -27,8 +27,8 @@ LEASTS = tuple(k / 50 for k in range(2, 26))
 SHARPNESS = np.arange(0.2, 4.01, 0.1)
 
 
-def line(X: list[dict[str, float]], y: np.ndarray, w: np.ndarray, spread: float) -> Line:
-    """Weighted ridge regression on standardised traits; a trait that a row lacks counts as an average one."""
+def line(X: list[dict[str, float]], y: np.ndarray, w: np.ndarray, spread: float) -> LinearModel:
+    """Weighted ridge regression on standardised meta-features; a trait that a row lacks counts as an average one."""
     names = sorted({name for row in X for name in row})
     table = np.array([[row.get(name, np.nan) for name in names] for row in X])
     there = ~np.isnan(table)
@@ -42,14 +42,14 @@ def line(X: list[dict[str, float]], y: np.ndarray, w: np.ndarray, spread: float)
     low, high = np.nanmin(table, axis=0), np.nanmax(table, axis=0)
     columns = {"mean": mean, "scale": scale, "weight": weight, "low": low, "high": high}
     terms = {name: {k: float(v[i]) for k, v in columns.items()} for i, name in enumerate(names)}
-    return Line(start, spread, terms)
+    return LinearModel(start, spread, terms)
 
 
-def fitted(records: list[Record]) -> Foresight:
+def fitted(records: list[Record]) -> MetaModel:
     """A line for each candidate that is made of all methods, and one for source-only's score, through all records;
     every data set weighs as the root of its number of tasks. Their spread is not known yet."""
     gains = {}
-    for key in JOINED:
+    for key in ENSEMBLES:
         some = moved(records, key)
         if not some:
             continue
@@ -59,7 +59,7 @@ def fitted(records: list[Record]) -> Foresight:
     levels = [r["levels"] for r in records]
     truth = np.array([r["rows"]["sourceonly"]["truth"] for r in records])
     level = line(levels, truth, weights(records), 0.0)
-    return Foresight(gains, level, 0.0, len(records), len({r["dataset"] for r in records}))
+    return MetaModel(gains, level, 0.0, len(records), len({r["dataset"] for r in records}))
 
 
 def moved(records: list[Record], key: str) -> list[Record]:
@@ -74,9 +74,9 @@ def weights(records: list[Record]) -> np.ndarray:
 
 
 def plain(record: Record, key: str) -> dict[str, float]:
-    """The traits of a candidate."""
-    traits: dict[str, float] = record["rows"][key]["traits"]
-    return traits
+    """The meta-features of a candidate."""
+    meta_features: dict[str, float] = record["rows"][key]["traits"]
+    return meta_features
 
 
 def gain(record: Record, row: dict[str, Any]) -> float:
@@ -90,7 +90,7 @@ def left_out(records: list[Record], make: Callable[[list[Record]], Any]) -> Iter
         yield make([r for r in records if r["dataset"] != name]), [r for r in records if r["dataset"] == name]
 
 
-def calibrated(records: list[Record]) -> Foresight:
+def calibrated(records: list[Record]) -> MetaModel:
     """The lines with the spread that they have on data sets they did not see, and how much they must promise.
 
     What they must promise is the least at which no more than 2 % of the real tasks of such data sets come to harm.
@@ -109,7 +109,7 @@ def calibrated(records: list[Record]) -> Foresight:
     return replace(found, gains=gains, level=level, least=least)
 
 
-def dressed(drawn: Line, key: str, blind: list[tuple[Foresight, Record]]) -> Gains:
+def dressed(drawn: LinearModel, key: str, blind: list[tuple[MetaModel, Record]]) -> Gains:
     """A line with the spread and the sharpness that such lines had on data sets which they did not see."""
     some = [(by.gains[key].line, r) for by, r in blind if key in r["rows"] and r["rows"][key]["changed"] > 0]
     changed, n = np.array([[r["rows"][key]["changed"], r["n_target"]] for _, r in some]).T
@@ -121,7 +121,7 @@ def dressed(drawn: Line, key: str, blind: list[tuple[Foresight, Record]]) -> Gai
     return Gains(replace(drawn, spread=spread), sharpness)
 
 
-def lent(by: Foresight, gains: Mapping[str, Gains], level: Line, least: float) -> Foresight:
+def lent(by: MetaModel, gains: Mapping[str, Gains], level: LinearModel, least: float) -> MetaModel:
     """The same lines with the spreads, the sharpness and the promise of others."""
     own = {k: Gains(replace(x.line, spread=gains[k].line.spread), gains[k].sharpness) for k, x in by.gains.items()}
     return replace(by, gains=own, level=replace(by.level, spread=level.spread), least=least)
@@ -138,24 +138,24 @@ def covering(inside: Callable[[float], np.ndarray], share: float = 0.9) -> float
     return next((s for s in np.arange(0.001, 2, 0.001) if inside(s).mean() >= share), 2.0)
 
 
-def expected(record: Record, by: Foresight) -> dict[str, PredictedGain]:
-    """What is foreseen, as ``foresee`` has it."""
-    traits = {key: plain(record, key) for key in JOINED if key in record["rows"]}
-    return by.all(traits, record["levels"], record["n_target"], "sourceonly")
+def expected(record: Record, by: MetaModel) -> dict[str, PredictedGain]:
+    """Predicted gains, as ``predict_gains`` has them."""
+    meta_features = {key: plain(record, key) for key in ENSEMBLES if key in record["rows"]}
+    return by.all(meta_features, record["levels"], record["n_target"], "sourceonly")
 
 
-def verdict(record: Record, by: Foresight) -> Verdict:
-    """The verdict; where nothing is foreseen, the votes'."""
-    foreseen, scene = expected(record, by), record["setting"]
-    if not foreseen:
+def verdict(record: Record, by: MetaModel) -> Verdict:
+    """The verdict; where no gain is predicted, the votes'."""
+    predicted_gains, scene = expected(record, by), record["setting"]
+    if not predicted_gains:
         return Verdict(*record["voted"], (), False)
     stands = {
-        key: Standing({}, {}, tuple(Note(code) for code in row["vetoes"]))
+        key: Assessment({}, {}, tuple(Note(code) for code in row["vetoes"]))
         for key, row in record["rows"].items()
         if key != "sourceonly"
     }
     setting = Setting(scene["auc"], scene["auc_low"], scene["only_shares"], ())
-    return decide(stands, setting, record["learnable"], foreseen=foreseen, least=by.least)
+    return decide(stands, setting, record["learnable"], predicted_gains=predicted_gains, least=by.least)
 
 
 def taken(record: Record, predicted: Verdict) -> float:
@@ -181,7 +181,7 @@ def learn(records: list[Record], path: Path) -> None:
     print(f"{path}: {by.tasks} tasks, {by.sets} data sets, spread: {spreads}; least {by.least}")
 
 
-def table(name: str, drawn: Line, **more: float) -> Iterator[str]:
+def table(name: str, drawn: LinearModel, **more: float) -> Iterator[str]:
     """A line as TOML."""
     yield from ("", f"[{name}]", f"start = {drawn.start:.6f}", f"spread = {drawn.spread:.4f}")
     yield from (f"{word} = {x:.2f}" for word, x in more.items())

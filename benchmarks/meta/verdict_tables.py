@@ -10,10 +10,10 @@ import numpy as np
 from learning import HARM, Record, calibrated, expected, gain, left_out, means, taken, verdict
 
 from transfermap.verdict.decide import Verdict
-from transfermap.verdict.ensembles import JOINED
-from transfermap.verdict.meta_model import GAINS, LEVELS, Foresight
+from transfermap.verdict.ensembles import ENSEMBLES
+from transfermap.verdict.meta_model import GAINS, LEVELS, MetaModel
 
-Judged = list[tuple[Record, Foresight]]
+Judged = list[tuple[Record, MetaModel]]
 
 
 def tables(judged: Judged, numbers: list[Record]) -> Iterator[str]:
@@ -84,7 +84,7 @@ def drift(judged: Judged) -> Iterator[str]:
         own = [(r, verdict(r, by)) for r, by in judged if r["sort"] == sort]
         said = ", ".join(f"{a} {sum(v.answer == a for _, v in own)}" for a in ("use", "unknown", "stay"))
         best = means(max(gain(r, row) for row in r["rows"].values()) for r, _ in own)
-        missed = max((gain(r, r["rows"][k]) for r, v in own if v.answer == "stay" for k in JOINED), default=0.0)
+        missed = max((gain(r, r["rows"][k]) for r, v in own if v.answer == "stay" for k in ENSEMBLES), default=0.0)
         came = means(taken(r, v) for r, v in own)
         yield f"  {sort:14}{said}; gain {came:+.1f} of {best:+.1f}; at most {100 * missed:.1f} missed by staying"
 
@@ -113,11 +113,11 @@ def ablations(records: list[Record]) -> Iterator[str]:
     yield _ablation("as it is", records, lambda r: r)
     for name in sorted({*GAINS, *LEVELS, "steadiness", "auc", "only_shares"}):
         yield _ablation(f"without {name}", records, partial(without, name=name))
-    for key in JOINED:
+    for key in ENSEMBLES:
         yield _ablation(f"only {key} is judged", records, partial(only, key=key))
     real = [r for r in records if r["sort"] == "real"]
     yield _plain("by the rule of votes", [taken(r, Verdict(*r["voted"], (), False)) for r in real], real)
-    for key in JOINED:
+    for key in ENSEMBLES:
         yield _plain(f"{key}, always", [gain(r, r["rows"][key]) if key in r["rows"] else 0.0 for r in real], real)
 
 
@@ -143,7 +143,7 @@ def without(record: Record, name: str) -> Record:
 
 def only(record: Record, key: str) -> Record:
     """A record in which the other candidates that are made of all methods were not tried."""
-    return record | {"rows": {k: row for k, row in record["rows"].items() if k == key or k not in JOINED}}
+    return record | {"rows": {k: row for k, row in record["rows"].items() if k == key or k not in ENSEMBLES}}
 
 
 def by_votes(title: str, records: list[Record]) -> Iterator[str]:

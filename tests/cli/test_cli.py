@@ -261,7 +261,7 @@ def test_adapt(churn):
     assert find("coral").card.name in flat(said)
     assert f"The run is in {folder.name}." in flat(said)
     run = load_run(folder)
-    assert run.methods == ("majority", "sourceonly", "domainscaler", "coral", "kmm", "together", "taught")
+    assert run.methods == ("majority", "sourceonly", "domainscaler", "coral", "kmm", "voting", "pseudolabelling")
     assert run.record.truth is None
     assert run.record.inputs.keys() == {"a.csv", "b.csv"}
     board = pd.read_csv(folder / "leaderboard.csv")

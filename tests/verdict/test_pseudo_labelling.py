@@ -10,8 +10,8 @@ from sklearn.linear_model import LogisticRegression
 
 import transfermap as tm
 from transfermap.verdict.encoded import Domains, Part
-from transfermap.verdict.ensembles import card_of, joined_for
-from transfermap.verdict.pseudo_labelling import KEY, Taught, surest
+from transfermap.verdict.ensembles import card_of, ensembles_for
+from transfermap.verdict.pseudo_labelling import KEY, PseudoLabelling, surest
 
 RNG = np.random.default_rng(0)
 ys = RNG.permutation(np.repeat(["a", "b", "c"], 30))
@@ -41,15 +41,15 @@ def test_the_surest_rows_are_those_of_a_plain_loop():
 
 
 def test_only_methods_that_move_features_teach_where_there_are_any():
-    assert Taught().heard(["sourceonly", "coral", "kmm", "tca"]) == ["coral", "tca"]
-    assert Taught().heard(["sourceonly", "kmm"]) == ["sourceonly", "kmm"]
+    assert PseudoLabelling().voters(["sourceonly", "coral", "kmm", "tca"]) == ["coral", "tca"]
+    assert PseudoLabelling().voters(["sourceonly", "kmm"]) == ["sourceonly", "kmm"]
 
 
 def test_the_model_is_the_estimator_on_the_source_and_the_surest_rows():
     P = sure_of(yt, RNG.random(60) < 0.7)
     predicted = {"coral": SimpleNamespace(shown=P, held=None), "kmm": SimpleNamespace(shown=P[:, ::-1], held=None)}
     part = Part(np.arange(60), np.arange(60, 90), np.arange(60))
-    held, shown = Taught().outlook(predicted, LogisticRegression(), DATA, part, np.arange(60))
+    held, shown = PseudoLabelling().on_resample(predicted, LogisticRegression(), DATA, part, np.arange(60))
     keep = surest(P)
     taken = np.array(["a", "b", "c"])[P.argmax(axis=1)][keep]
     model = LogisticRegression().fit(np.r_[Xs[:60], Xt[keep]], np.r_[ys[:60], taken])
@@ -61,12 +61,12 @@ def test_it_learns_what_source_only_does_not_know():
     right = sure_of(yt, RNG.random(60) < 0.8)
     teacher = SimpleNamespace(predict=None, predict_proba=lambda X: right, classes_=np.array(["a", "b", "c"]))
     plain = LogisticRegression().fit(Xs, ys).score(Xt, yt)
-    assert Taught().model({"coral": teacher}, LogisticRegression(), DATA).score(Xt, yt) > plain + 0.1
+    assert PseudoLabelling().model({"coral": teacher}, LogisticRegression(), DATA).score(Xt, yt) > plain + 0.1
 
 
 def test_it_is_a_candidate_for_classes_that_is_saved_and_loaded(tmp_path):
-    assert KEY in [key for key, _, _ in joined_for("classification")]
-    assert KEY not in [key for key, _, _ in joined_for("regression")]
+    assert KEY in [key for key, _, _ in ensembles_for("classification")]
+    assert KEY not in [key for key, _, _ in ensembles_for("regression")]
     assert card_of(KEY).transfers == "parameters"
     run = tm.adapt(Xs, ys, Xt, method=["coral", "sa"])
     assert KEY in run.methods

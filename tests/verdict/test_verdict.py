@@ -20,7 +20,7 @@ from transfermap.tasks.task import Task
 from transfermap.verdict import evidence, investigate
 from transfermap.verdict.assessment import Judgement
 from transfermap.verdict.check.check import check
-from transfermap.verdict.decide import APART, MARGIN, Setting, decide, ranking, standing
+from transfermap.verdict.decide import APART, MARGIN, Setting, assess, decide, ranking
 from transfermap.verdict.encoded import Domains, parts
 from transfermap.verdict.evidence import (
     VALIDATORS,
@@ -37,7 +37,7 @@ from transfermap.verdict.labels.choosing import confidence, disagreement, untrus
 from transfermap.verdict.labels.verify import target_truth, verify, with_truth
 from transfermap.verdict.named_estimators import estimator, guess
 from transfermap.verdict.record import Row, Untrusted
-from transfermap.verdict.scoring import ground_of
+from transfermap.verdict.scoring import shared_context
 
 UP, DOWN, EVEN = (0.05, 0.06, 0.05, 0.07, 0.05), (-0.05, -0.06, -0.05, -0.07, -0.05), (0.0,) * 5
 WILD = (0.5, -0.4, 0.3, -0.2, 0.4)
@@ -61,7 +61,7 @@ BASE = made("sourceonly")
 
 
 def stands(setting=SHIFTED, predicted=BOTH, base=BASE, **how):
-    return standing(made(**how), base, setting, predicted)
+    return assess(made(**how), base, setting, predicted)
 
 
 def codes(notes):
@@ -140,7 +140,7 @@ def test_importance_weighting_abstains_without_overlap():
 def test_a_validator_that_one_side_lacks_has_no_vote():
     plain = made(reverse=UP, importance=UP)
     del plain.scores["infomax"]
-    found = standing(plain, BASE, SHIFTED, ())
+    found = assess(plain, BASE, SHIFTED, ())
     assert set(found.votes) == {"importance", "reverse"}
     assert found.supported
 
@@ -160,7 +160,7 @@ def test_vetoes():
     assert codes(stands(drawn=half, base=made("sourceonly", drawn=half)).vetoes) == []
     for key, expected in (("coral", ["verdict.shares_veto"]), ("kmm", []), ("logisticratio", [])):
         assert codes(stands(SHIFTED._replace(only_shares=True), key=key).vetoes) == expected
-    assert standing(BASE, BASE, SHIFTED._replace(only_shares=True), BOTH).vetoes == ()
+    assert assess(BASE, BASE, SHIFTED._replace(only_shares=True), BOTH).vetoes == ()
     assert in_words(stands(SHIFTED._replace(only_shares=True), predicted=(0.0, 1.0), drawn=half).vetoes)
 
 
@@ -291,8 +291,8 @@ ANSWERS = {
 @pytest.mark.parametrize("name", ANSWERS)
 def test_answers(name):
     setting, learnable, field, expected = ANSWERS[name]
-    standings = {key: stands(setting, key=key, **gains) for key, gains in field.items()}
-    for order in (standings, dict(reversed(standings.items()))):
+    assessments = {key: stands(setting, key=key, **gains) for key, gains in field.items()}
+    for order in (assessments, dict(reversed(assessments.items()))):
         said = decide(order, setting, learnable)
         assert [said.answer, said.method, *codes(said.reasons), *["risk"] * said.risk] == expected.split()
         assert in_words(said.reasons)
@@ -328,10 +328,10 @@ def test_where_what_wins_does_not_adapt_it_is_said(key, said):
 @pytest.mark.parametrize(("others", "said"), [([], True), (["erm"], False)])
 def test_a_net_asked_for_alone_is_said_to_prove_nothing_of_transfer(others, said):
     predicted = {key: np.array(["a", "b"]) for key in ("sourceonly", "dann", *others)}
-    standings = {"dann": stands(key="dann")}
+    assessments = {"dann": stands(key="dann")}
     verdict = SimpleNamespace(answer="unknown", method="sourceonly", reasons=(), risk=True)
     field = [made("dann"), *map(made, others), BASE]
-    notes = final_verdict(Judgement(standings, {}, True, verdict), "dann", field, predicted, 5).reasons
+    notes = final_verdict(Judgement(assessments, {}, True, verdict), "dann", field, predicted, 5).reasons
     assert ("verdict.net_alone" in codes(notes)) == said
     assert in_words(notes)
 
@@ -552,7 +552,7 @@ def test_auto_tries_nets_on_tables_of_some_length_where_pytorch_is(monkeypatch, 
     tried = investigate.line_up(task, "auto", None, "mlp", 0)
     nets = [c.key for c in tried if "torch" in c.method.card.needs]
     assert bool(nets) == (rows == 1000 and there)
-    own = [c.key for c in tried if not c.joins]
+    own = [c.key for c in tried if not c.is_ensemble]
     assert [c.key for c in tried][: len(own)] == own and len(own) < len(tried)
     assert own[len(own) - len(nets) :] == nets
     assert all(c.costly and c.optional for c in tried if c.key in nets)
@@ -582,7 +582,7 @@ def test_a_method_that_crushes_the_target_is_not_supported():
     assert len(set(predicted)) == 1
     assert crushed.scores["infomax"] == pytest.approx([0, 0, 0])
     assert crushed.scores["reverse"] == [0.5] * 3
-    found = standing(crushed, base, SHIFTED, [np.mean(predicted == c) for c in data.classes])
+    found = assess(crushed, base, SHIFTED, [np.mean(predicted == c) for c in data.classes])
     assert "verdict.collapsed" in codes(found.vetoes)
     assert not found.supported
 
@@ -598,7 +598,7 @@ def test_no_target_label_reaches_a_fit():
 def test_the_source_score_is_that_on_rows_held_out():
     data = domains(n=60)
     part = drawn(data)[0]
-    seen = observe(find("sourceonly")(), LogisticRegression(), data, ground_of(data, part, np.arange(10)))
+    seen = observe(find("sourceonly")(), LogisticRegression(), data, shared_context(data, part, np.arange(10)))
     plain = LogisticRegression().fit(data.Xs[part.train], data.ys[part.train])
     assert seen.scores["source"] == plain.score(data.Xs[part.held], data.ys[part.held])
     np.testing.assert_allclose(seen.shown, plain.predict_proba(data.Xt[:10]))

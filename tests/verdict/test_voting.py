@@ -9,7 +9,7 @@ from sklearn.svm import LinearSVC
 
 import transfermap as tm
 from transfermap.verdict.ensembles import card_of
-from transfermap.verdict.voting import KEY, Together, joint, outputs
+from transfermap.verdict.voting import KEY, SoftVoting, joint, outputs
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 3))
@@ -18,7 +18,7 @@ y = np.array(["a", "b", "c"])[np.digitize(X[:, 0], [-0.5, 0.5])]
 
 def test_probabilities_are_the_mean_of_the_members():
     models = {"one": LogisticRegression().fit(X, y), "two": LogisticRegression(C=0.01).fit(X[:, :], y)}
-    together = Together(models)
+    together = SoftVoting(models)
     expected = sum(m.predict_proba(X) for m in models.values()) / 2
     np.testing.assert_allclose(together.predict_proba(X), expected)
     assert together.predict(X).tolist() == together.classes_[expected.argmax(axis=1)].tolist()
@@ -35,13 +35,13 @@ def test_a_member_without_probabilities_is_sure_and_one_that_lacks_a_class_gives
 
 def test_numbers_are_averaged():
     models = {"one": LinearRegression().fit(X, X[:, 0]), "two": LinearRegression().fit(X, 3 * X[:, 0])}
-    np.testing.assert_allclose(Together(models).predict(X), 2 * X[:, 0])
+    np.testing.assert_allclose(SoftVoting(models).predict(X), 2 * X[:, 0])
     np.testing.assert_allclose(joint([np.ones(3), 3 * np.ones(3)]), 2)
 
 
 def test_without_models_it_says_so():
     with pytest.raises(ValueError, match="no models"):
-        Together().predict(X)
+        SoftVoting().predict(X)
     assert card_of(KEY).name == "Soft-voting ensemble"
     assert card_of("coral").family == "subspace"
 

@@ -36,7 +36,7 @@ _OWN = (
     "transfermap.deep.estimators.DeepRegressor",
     "transfermap.measure.shift.support.Support",
     "transfermap.adapted.Adapted",
-    "transfermap.verdict.voting.Together",
+    "transfermap.verdict.voting.SoftVoting",
 )
 # parts of scikit-learn that skops does not list: they hold arrays and numbers only
 _INNER = (

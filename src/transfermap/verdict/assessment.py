@@ -1,4 +1,4 @@
-"""From candidates that have been seen to standings, expectations and the verdict."""
+"""From candidates that have been seen to assessments, expectations and the verdict."""
 
 from __future__ import annotations
 
@@ -7,28 +7,32 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transfermap.verdict.decide import Setting, Standing, Verdict, decide, hopeful, standing
+from transfermap.verdict.decide import Assessment, Setting, Verdict, assess, decide, eligible
 from transfermap.verdict.encoded import Array, Domains
 from transfermap.verdict.evidence import Candidate, interval, paired
-from transfermap.verdict.meta_model import Facts, foresee, shipped
+from transfermap.verdict.meta_model import Facts, predict_gains, shipped
 from transfermap.verdict.record import PredictedGain
 
-# the foresight rests on how far many methods agree; fewer than on the meta-benchmark say something else
-CROWD = 6
+# the meta-model rests on how far many methods agree; fewer than on the meta-benchmark say something else
+LEAST_METHODS = 6
 
 
 class Judgement(NamedTuple):
-    """How each candidate stands, what is foreseen of it, whether the label can be learned, and the verdict."""
+    """How each candidate stands, the predicted gains, whether the label can be learned, and the verdict."""
 
-    standings: dict[str, Standing]
-    foreseen: dict[str, PredictedGain]
+    assessments: dict[str, Assessment]
+    predicted_gains: dict[str, PredictedGain]
     learnable: bool
     verdict: Verdict
 
-    def backs(self, key: str) -> bool:
+    def is_supported(self, key: str) -> bool:
         """Whether the evidence speaks for a candidate."""
-        stand, found = self.standings[key], self.foreseen.get(key)
-        return stand.supported if found is None else key in hopeful(self.foreseen, self.standings, shipped().least)
+        stand, found = self.assessments[key], self.predicted_gains.get(key)
+        return (
+            stand.supported
+            if found is None
+            else key in eligible(self.predicted_gains, self.assessments, shipped().least)
+        )
 
 
 def judge(
@@ -42,7 +46,7 @@ def judge(
         All of them, guessing and source-only too, with their evidence.
     data : Domains
     setting : Setting
-    told : mapping of str to array of shape (n_target,)
+    predicted : mapping of str to array of shape (n_target,)
         Predictions for the target by key.
     resamples : int
         How many there were.
@@ -54,16 +58,16 @@ def judge(
     """
     base, floor = _base(candidates), next(c for c in candidates if c.guesses)
     rivals = [c for c in candidates if c.status == "ok" and c is not base and not c.guesses]
-    standings = {
-        c.key: standing(c, base, setting, list(predicted_shares(predicted[c.key], data).values())) for c in rivals
+    assessments = {
+        c.key: assess(c, base, setting, list(predicted_shares(predicted[c.key], data).values())) for c in rivals
     }
     learnable = interval(paired(base, floor, "source"))["low"] > 0 or _separates(base, data)
-    joined = {c.key: (c, float(np.mean(predicted[c.key] != predicted[base.key]))) for c in rivals if c.joins}
-    foreseen = {}
-    if data.kind == "classification" and len(rivals) - len(joined) >= CROWD:
-        foreseen = foresee(joined, base, Facts(setting.auc, setting.only_shares), len(data.Xt))
-    verdict = decide(standings, setting, learnable, resamples, foreseen, shipped().least)
-    return Judgement(standings, foreseen, learnable, verdict)
+    joined = {c.key: (c, float(np.mean(predicted[c.key] != predicted[base.key]))) for c in rivals if c.is_ensemble}
+    predicted_gains = {}
+    if data.kind == "classification" and len(rivals) - len(joined) >= LEAST_METHODS:
+        predicted_gains = predict_gains(joined, base, Facts(setting.auc, setting.only_shares), len(data.Xt))
+    verdict = decide(assessments, setting, learnable, resamples, predicted_gains, shipped().least)
+    return Judgement(assessments, predicted_gains, learnable, verdict)
 
 
 def predicted_shares(predicted: Array, data: Domains) -> dict[str, float]:

@@ -45,7 +45,7 @@ class Verdict(NamedTuple):
     risk: bool
 
 
-class Standing(NamedTuple):
+class Assessment(NamedTuple):
     """How one candidate stands against source-only: ``gains`` and ``votes`` by validator, and what forbids it."""
 
     gains: Mapping[str, dict[str, float]]
@@ -74,7 +74,7 @@ class Setting(NamedTuple):
     rescaled: Sequence[str] = ()
 
 
-def standing(candidate: Candidate, base: Candidate, setting: Setting, predicted: Sequence[float]) -> Standing:
+def assess(candidate: Candidate, base: Candidate, setting: Setting, predicted: Sequence[float]) -> Assessment:
     """Votes and vetoes on one candidate; ``predicted`` are the class shares it predicts on the target."""
     gains = {v: interval(paired(candidate, base, v)) for v in VALIDATORS if v in candidate.scores and v in base.scores}
     # without overlap, no weighting of source rows says anything about the target
@@ -82,7 +82,7 @@ def standing(candidate: Candidate, base: Candidate, setting: Setting, predicted:
         v: "abstains" if v == "importance" and setting.auc >= APART else _vote(g) for v, g in gains.items()
     }
     vetoes = tuple(_vetoes(candidate, base, setting, predicted))
-    return Standing(gains, votes, vetoes)
+    return Assessment(gains, votes, vetoes)
 
 
 def _vote(gain: Mapping[str, float]) -> Vote:
@@ -105,46 +105,46 @@ def _vetoes(candidate: Candidate, base: Candidate, setting: Setting, predicted: 
     return found
 
 
-def ranking(standings: Mapping[str, Standing]) -> list[str]:
+def ranking(assessments: Mapping[str, Assessment]) -> list[str]:
     """Keys by mean rank of their gains over the validators, best first; supported ones come before all others."""
-    names = sorted(standings)
-    used = [v for v in VALIDATORS if all(standings[k].votes.get(v, "abstains") != "abstains" for k in names)]
-    gains = np.array([[standings[k].gains[v]["value"] for v in used] for k in names]).reshape(len(names), len(used))
+    names = sorted(assessments)
+    used = [v for v in VALIDATORS if all(assessments[k].votes.get(v, "abstains") != "abstains" for k in names)]
+    gains = np.array([[assessments[k].gains[v]["value"] for v in used] for k in names]).reshape(len(names), len(used))
     ranks = rankdata(-gains, axis=0).mean(axis=1)
-    order = sorted(range(len(names)), key=lambda i: (not standings[names[i]].supported, ranks[i], names[i]))
+    order = sorted(range(len(names)), key=lambda i: (not assessments[names[i]].supported, ranks[i], names[i]))
     return [names[i] for i in order]
 
 
 def decide(
-    standings: Mapping[str, Standing],
+    assessments: Mapping[str, Assessment],
     setting: Setting,
     learnable: bool,
     resamples: int = RESAMPLES,
-    foreseen: Mapping[str, PredictedGain] | None = None,
+    predicted_gains: Mapping[str, PredictedGain] | None = None,
     least: float = 0.0,
 ) -> Verdict:
-    """The verdict on the methods whose standings are given.
+    """The verdict on the methods whose assessments are given.
 
     Parameters
     ----------
-    standings : mapping of str to Standing
+    assessments : mapping of str to Assessment
     setting : Setting
     learnable : bool
         Whether source-only beats guessing on held-out source rows; if not, nothing can be carried over.
     resamples : int
         How many there were; the votes need three.
-    foreseen : mapping of str to PredictedGain, default=None
+    predicted_gains : mapping of str to PredictedGain, default=None
         What the meta-benchmark lets expect; a method that it speaks of is judged by that, and where it speaks of none,
         the votes decide.
     least : float
-        The least net share of changed predictions that must be foreseen to come right for a method to be used.
+        The least net share of changed predictions that must be expected to come right for a method to be used.
     """
     if not learnable:
         return Verdict("unknown", "sourceonly", (Note("verdict.not_learnable", "stop"),), True)
     if setting.auc_low <= ALIKE:
         return Verdict("stay", "sourceonly", (Note("verdict.alike"),), False)
-    predicted = {key: found for key, found in (foreseen or {}).items() if key in standings}
-    found = _expected(predicted, standings, least) if predicted else _voted(standings, setting, resamples)
+    predicted = {key: found for key, found in (predicted_gains or {}).items() if key in assessments}
+    found = _expected(predicted, assessments, least) if predicted else _voted(assessments, setting, resamples)
     if found.answer == "unknown" and setting.rescaled:
         # the one question whose answer needs no labels
         asked = Note("verdict.rescaled", "warn", {"count": len(setting.rescaled), "method": card_of(SCALED).name})
@@ -152,19 +152,19 @@ def decide(
     return found
 
 
-def hopeful(predicted: Mapping[str, PredictedGain], standings: Mapping[str, Standing], least: float) -> list[str]:
+def eligible(predicted: Mapping[str, PredictedGain], assessments: Mapping[str, Assessment], least: float) -> list[str]:
     """Which may be used: those that should gain and that nothing forbids, where that is sure enough for one of them."""
-    found = [k for k, x in predicted.items() if x.gain > 0 and k in standings and not standings[k].vetoes]
+    found = [k for k, x in predicted.items() if x.gain > 0 and k in assessments and not assessments[k].vetoes]
     return found if any(predicted[k].net >= least for k in found) else []
 
 
-def _expected(predicted: Mapping[str, PredictedGain], standings: Mapping[str, Standing], least: float) -> Verdict:
-    """By what is foreseen, where a gain is sure enough for one at least and nothing forbids it.
+def _expected(predicted: Mapping[str, PredictedGain], assessments: Mapping[str, Assessment], least: float) -> Verdict:
+    """By the predicted gains, where a gain is sure enough for one at least and nothing forbids it.
 
     Then the one is used that may gain most: whether adapting helps can be foretold, how much far less. To stay is to
     know that little is missed: where the intervals reach further, nobody can tell.
     """
-    if usable := hopeful(predicted, standings, least):
+    if usable := eligible(predicted, assessments, least):
         best = max(usable, key=lambda k: (predicted[k].gain_high, k))
         surest = max(usable, key=lambda k: predicted[k].net)
         why = tuple(Note("verdict.foreseen", "info", _told(k, predicted)) for k in dict.fromkeys((best, surest)))
@@ -173,7 +173,9 @@ def _expected(predicted: Mapping[str, PredictedGain], standings: Mapping[str, St
     if max(predicted[key].gain_high for key in predicted) <= LITTLE:
         return Verdict("stay", "sourceonly", (Note("verdict.foreseen_none", "info", _told(best, predicted)),), True)
     code = "verdict.foreseen_unsure" if predicted[best].gain > 0 else "verdict.foreseen_worse"
-    return Verdict("unknown", "sourceonly", (Note(code, "warn", _told(best, predicted)), *standings[best].vetoes), True)
+    return Verdict(
+        "unknown", "sourceonly", (Note(code, "warn", _told(best, predicted)), *assessments[best].vetoes), True
+    )
 
 
 def _told(key: str, predicted: Mapping[str, PredictedGain]) -> dict[str, object]:
@@ -182,31 +184,31 @@ def _told(key: str, predicted: Mapping[str, PredictedGain]) -> dict[str, object]
     return {"method": card_of(key).name, "gain": found.gain, **ends, "better": found.better}
 
 
-def _voted(standings: Mapping[str, Standing], setting: Setting, resamples: int) -> Verdict:
+def _voted(assessments: Mapping[str, Assessment], setting: Setting, resamples: int) -> Verdict:
     """By the validators' votes."""
-    order = ranking(standings)
-    supported = [k for k in order if standings[k].supported]
+    order = ranking(assessments)
+    supported = [k for k in order if assessments[k].supported]
     if resamples < ENOUGH:
         return Verdict("unknown", "sourceonly", (Note("verdict.few_resamples", "warn", {"needed": ENOUGH}),), True)
     if supported:
-        return _use(supported[0], standings[supported[0]])
+        return _use(supported[0], assessments[supported[0]])
     if setting.only_shares:
         return Verdict("stay", "sourceonly", (Note("verdict.only_shares", "warn"),), True)
-    hopeful = [k for k in order if "better" in standings[k].votes.values()]
-    if not hopeful and setting.auc < CLEAR:
+    ahead = [k for k in order if "better" in assessments[k].votes.values()]
+    if not ahead and setting.auc < CLEAR:
         return Verdict("stay", "sourceonly", (Note("verdict.none_better", "warn"),), True)
-    if not hopeful:
+    if not ahead:
         return Verdict("unknown", "sourceonly", (Note("verdict.none_better_apart", "warn"),), True)
-    return _unknown(hopeful[0], standings[hopeful[0]])
+    return _unknown(ahead[0], assessments[ahead[0]])
 
 
-def _use(key: str, found: Standing) -> Verdict:
+def _use(key: str, found: Assessment) -> Verdict:
     voting = [vote for vote in found.votes.values() if vote != "abstains"]
     why = Note("verdict.supported", "info", {"votes": voting.count("better"), "of": len(voting)})
     return Verdict("use", key, (why,), False)
 
 
-def _unknown(key: str, found: Standing) -> Verdict:
+def _unknown(key: str, found: Assessment) -> Verdict:
     against = "worse" in found.votes.values()
     code = "verdict.contradict" if against else "verdict.vetoed" if found.vetoes else "verdict.too_little"
     return Verdict("unknown", "sourceonly", (Note(code, "warn", {"method": card_of(key).name}), *found.vetoes), True)

@@ -21,10 +21,10 @@ from transfermap.measure.validators.label_free import agreement
 from transfermap.measure.validators.mixup import mixval
 from transfermap.split import Split
 from transfermap.verdict.encoded import HELD_OUT, Array, Domains, parts
-from transfermap.verdict.ensembles import JOINED
+from transfermap.verdict.ensembles import ENSEMBLES
 from transfermap.verdict.named_estimators import GUESS
 from transfermap.verdict.record import Status
-from transfermap.verdict.scoring import Ground, Seen, chosen, consensus, ground_of, scores_of
+from transfermap.verdict.scoring import Seen, SharedContext, chosen, consensus, scores_of, shared_context
 from transfermap.verdict.voting import joint, outputs
 
 VALIDATORS = ("importance", "reverse", "infomax")
@@ -90,9 +90,9 @@ class Candidate:
         return self.key in GUESS.values()
 
     @property
-    def joins(self) -> bool:
+    def is_ensemble(self) -> bool:
         """Whether it is made of the others, and has no fit of its own."""
-        return self.key in JOINED
+        return self.key in ENSEMBLES
 
     def note(self, scores: dict[str, float], drawn: Array, held: tuple[Array, Array]) -> None:
         """Keep what one resample has shown."""
@@ -135,8 +135,8 @@ def gather(
             return done
         tick(f"gathering evidence, resample {done + 1} of {resamples}")
         with threadpool_limits(1):
-            ground = ground_of(data, next(draws), shown)
-        alive = [c for c in candidates if c.status == "ok" and not c.joins]
+            ground = shared_context(data, next(draws), shown)
+        alive = [c for c in candidates if c.status == "ok" and not c.is_ensemble]
         latest = [began + budget / (resamples if c.costly else 1) for c in alive]
         deadlines = [late if done == 0 and c.optional else np.inf for c, late in zip(alive, latest, strict=True)]
         work = [(observe, c.method, c.estimator, data, ground) for c in alive]
@@ -147,14 +147,14 @@ def gather(
     return resamples
 
 
-def _note_all(candidates: list[Candidate], data: Domains, ground: Ground) -> None:
-    """Score what was seen on one resample; what joins the others is seen through them."""
+def _note_all(candidates: list[Candidate], data: Domains, ground: SharedContext) -> None:
+    """Score what was seen on one resample; what is made of the others is seen through them."""
     predicted = {c.key: c.last for c in candidates if c.last is not None and not c.guesses}
     if not predicted:
         return
     crowd = joint([seen.shown for seen in predicted.values()])
     for c in candidates:
-        if c.joins:
+        if c.is_ensemble:
             c.take(_attempt(np.inf, _look, c.method, predicted, c.estimator, data, ground))
             if c.status != "ok":
                 continue
@@ -164,11 +164,11 @@ def _note_all(candidates: list[Candidate], data: Domains, ground: Ground) -> Non
         c.note(scores, chosen(seen.shown, data), (data.ys[ground.part.held], chosen(seen.held, data)))
 
 
-def _look(method: Any, predicted: dict[str, Seen], estimator: Any, data: Domains, ground: Ground) -> Seen:
+def _look(method: Any, predicted: dict[str, Seen], estimator: Any, data: Domains, ground: SharedContext) -> Seen:
     """One candidate that is made of the others, on one resample."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        held, shown = method.outlook(predicted, estimator, data, ground.part, ground.shown)
+        held, shown = method.on_resample(predicted, estimator, data, ground.part, ground.shown)
     return scores_of(Seen(held, shown, {}), data.Xt[ground.shown], estimator, data, ground)
 
 
@@ -184,7 +184,7 @@ def _let_go(candidates: list[Candidate], over: float, resamples: int) -> None:
 def fit_all(candidates: Iterable[Candidate], data: Domains, tick: Callable[[str], None]) -> None:
     """Fit every candidate that is still in the race on all rows."""
     candidates = list(candidates)
-    alive = [c for c in candidates if c.status == "ok" and not c.joins]
+    alive = [c for c in candidates if c.status == "ok" and not c.is_ensemble]
     tick("fitting on all rows")
     work = [
         (
@@ -201,7 +201,7 @@ def fit_all(candidates: Iterable[Candidate], data: Domains, tick: Callable[[str]
     _share_out(alive, work, [np.inf] * len(alive), data)
     members = {c.key: c.model for c in alive if c.status == "ok" and not c.guesses}
     for c in candidates:
-        if c.joins and c.status == "ok" and members:
+        if c.is_ensemble and c.status == "ok" and members:
             c.take(_attempt(np.inf, _join, c.method, members, c.estimator, data))
 
 
@@ -232,7 +232,7 @@ def _attempt(deadline: float, do: Callable[..., Any], *arguments: Any) -> Outcom
     return Outcome(value, None, time.time() - began)
 
 
-def observe(method: Any, estimator: Any, data: Domains, ground: Ground) -> Seen:
+def observe(method: Any, estimator: Any, data: Domains, ground: SharedContext) -> Seen:
     """One candidate on one resample."""
     part, classes = ground.part, data.classes if data.kind == "classification" else None
     source, target = data.source.read_by(method), data.target.read_by(method)

@@ -25,7 +25,7 @@ def final_verdict(
 ) -> FinalVerdict:
     """The verdict with all that is to be said of it; ``model`` is the method whose predictions are handed out."""
     verdict, names = judged.verdict, {c.key: c.name for c in candidates}
-    doubtful = model in judged.standings and not judged.backs(model)
+    doubtful = model in judged.assessments and not judged.is_supported(model)
     reasons = [*verdict.reasons, *_doubts(judged, model, names), *_remarks(judged, model, names, predicted)]
     told = "verdict.resampled" if resamples == RESAMPLES else "verdict.budget"
     reasons.append(Note(told, "info", {"resamples": resamples}))
@@ -35,9 +35,9 @@ def final_verdict(
 
 def _doubts(judged: Judgement, model: str, names: Mapping[str, str]) -> list[Note]:
     """What speaks against the method whose predictions are handed out."""
-    if model not in judged.standings or judged.backs(model):
+    if model not in judged.assessments or judged.is_supported(model):
         return []
-    return [*judged.standings[model].vetoes, *harm(model, names[model], judged)]
+    return [*judged.assessments[model].vetoes, *harm(model, names[model], judged)]
 
 
 def _remarks(judged: Judgement, model: str, names: Mapping[str, str], predicted: Mapping[str, Array]) -> Iterator[Note]:
@@ -47,14 +47,14 @@ def _remarks(judged: Judgement, model: str, names: Mapping[str, str], predicted:
     if use and card_of(verdict.method).family == "baseline":
         yield Note("verdict.no_transfer", "warn", {"method": names[verdict.method]})
     # beside source-only by another estimator, what a net adapts cannot be told from what any net gains
-    if model in judged.standings and "torch" in card_of(model).needs and "erm" not in names:
+    if model in judged.assessments and "torch" in card_of(model).needs and "erm" not in names:
         yield Note("verdict.net_alone", "warn", {"method": names[model]})
     changed = float(np.mean(predicted[model] != predicted["sourceonly"])) if model in predicted else 0.0
     if use and predicted[model].dtype.kind != "f" and changed > MUCH:
         yield Note("verdict.changes_much", "warn", {"method": names[model], "share": changed})
     if model != (verdict.method if use else "sourceonly"):
         yield Note("verdict.named", "warn", {"method": names[model]})
-    if any("abstains" in found.votes.values() for found in judged.standings.values()):
+    if any("abstains" in found.votes.values() for found in judged.assessments.values()):
         yield Note("verdict.abstains")
 
 

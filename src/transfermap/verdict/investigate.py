@@ -25,7 +25,7 @@ from transfermap.verdict.assessment import judge
 from transfermap.verdict.check.check import check_encoded
 from transfermap.verdict.decide import Verdict
 from transfermap.verdict.encoded import Array, Domains, draw_size, encode
-from transfermap.verdict.ensembles import joined_for
+from transfermap.verdict.ensembles import ensembles_for
 from transfermap.verdict.evidence import RESAMPLES, Candidate, fit_all, gather
 from transfermap.verdict.final_verdict import assumptions, final_verdict
 from transfermap.verdict.labels.choosing import confidence, untrusted, worth_labelling
@@ -222,7 +222,11 @@ def line_up(task: Task, method: str | Sequence[str], using: Any, net: str, seed:
             (Candidate.of(key, last, "candidate", optional=auto, **nets.get(key, {})) for key in chosen),
             key=lambda c: c.costly,
         ),
-        *(Candidate(key, card.name, "candidate", m, last) for key, card, m in joined_for(task.kind) if len(chosen) > 1),
+        *(
+            Candidate(key, card.name, "candidate", m, last)
+            for key, card, m in ensembles_for(task.kind)
+            if len(chosen) > 1
+        ),
     ]
 
 

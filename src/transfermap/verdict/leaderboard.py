@@ -30,10 +30,10 @@ def leaderboard(
 
 def ranked(judged: Judgement) -> list[str]:
     """Keys, best first: by the predicted gain where there is one, by the votes otherwise."""
-    if not judged.standings:
+    if not judged.assessments:
         return []
-    order = ranking(judged.standings)
-    return sorted(order, key=lambda k: -judged.foreseen[k].gain if k in judged.foreseen else 0.0)
+    order = ranking(judged.assessments)
+    return sorted(order, key=lambda k: -judged.predicted_gains[k].gain if k in judged.predicted_gains else 0.0)
 
 
 def _row(c: Candidate, judged: Judgement, data: Domains, predicted: Mapping[str, Array]) -> Row:
@@ -62,7 +62,7 @@ def _with_shares(row: Row, data: Domains, predicted: Mapping[str, Array]) -> Row
 
 def _held_to_rivals(row: Row, judged: Judgement) -> Row:
     """With what it gains over source-only, by each validator and by the meta-model."""
-    stand, predicted = judged.standings.get(row.method), judged.foreseen.get(row.method)
+    stand, predicted = judged.assessments.get(row.method), judged.predicted_gains.get(row.method)
     evidence = dict(row.evidence)
     votes: dict[str, Vote] = {}
     if predicted is not None:
@@ -72,7 +72,7 @@ def _held_to_rivals(row: Row, judged: Judgement) -> Row:
         return replace(row, evidence=evidence, predicted_gain=predicted)
     for v, gain in stand.gains.items():
         evidence[v] = replace(evidence[v], gain=gain["value"], gain_low=gain["low"], gain_high=gain["high"])
-    supported = judged.backs(row.method)
+    supported = judged.is_supported(row.method)
     return replace(
         row,
         evidence=evidence,
@@ -97,10 +97,10 @@ def _vote(found: PredictedGain) -> Vote:
 
 def harm(key: str, name: str, judged: Judgement) -> list[Note]:
     """What warns of a candidate: validators that see it behind, or the want of support."""
-    behind = [v for v, vote in judged.standings[key].votes.items() if vote == "worse"]
+    behind = [v for v, vote in judged.assessments[key].votes.items() if vote == "worse"]
     if behind:
         return [Note("verdict.behind", "stop", {"method": name, "validators": behind})]
-    return [] if judged.backs(key) else [Note("verdict.harm", "warn", {"method": name})]
+    return [] if judged.is_supported(key) else [Note("verdict.harm", "warn", {"method": name})]
 
 
 def _changed(key: str, predicted: Mapping[str, Array], data: Domains) -> float:

@@ -50,7 +50,7 @@ class Facts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Line:
+class LinearModel:
     """``start + sum_k weight_k (x_k - mean_k) / scale_k``, and how far the truth lies around it on unseen data sets."""
 
     start: float
@@ -62,23 +62,23 @@ class Line:
         """From its part of the file."""
         return cls(table["start"], table["spread"], table["terms"])
 
-    def at(self, traits: Mapping[str, float]) -> float:
+    def at(self, meta_features: Mapping[str, float]) -> float:
         """The line's value; a trait that is wanting counts as an average one."""
         steps = (
-            term["weight"] * (traits[name] - term["mean"]) / term["scale"]
+            term["weight"] * (meta_features[name] - term["mean"]) / term["scale"]
             for name, term in self.terms.items()
-            if name in traits
+            if name in meta_features
         )
         return self.start + sum(steps)
 
-    def knows(self, traits: Mapping[str, float]) -> bool:
-        """Whether the traits lie where the meta-benchmark has tasks, or at most twice that range beyond.
+    def knows(self, meta_features: Mapping[str, float]) -> bool:
+        """Whether the meta-features lie where the meta-benchmark has tasks, or at most twice that range beyond.
 
         So far, because its tasks are few: of a data set left out, some lie outside the others' range.
         """
         for name, term in self.terms.items():
             slack = BEYOND * (term["high"] - term["low"])
-            if not term["low"] - slack <= traits.get(name, term["mean"]) <= term["high"] + slack:
+            if not term["low"] - slack <= meta_features.get(name, term["mean"]) <= term["high"] + slack:
                 return False
         return True
 
@@ -87,7 +87,7 @@ class Gains(NamedTuple):
     """The line of what one candidate gains. The chance of a gain is ``Phi(sharpness * gain / error)``, fitted to how
     often there was one."""
 
-    line: Line
+    line: LinearModel
     sharpness: float
 
     def error(self, changed: float, n: int) -> float:
@@ -96,7 +96,7 @@ class Gains(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Foresight:
+class MetaModel:
     """The lines: of the net share of changed predictions that come right, a candidate each, and of source-only's score.
 
     Adapting is recommended where at least ``least`` of the changed predictions should come right, net. ``tasks`` and
@@ -104,7 +104,7 @@ class Foresight:
     """
 
     gains: Mapping[str, Gains]
-    level: Line
+    level: LinearModel
     least: float
     tasks: int
     sets: int
@@ -115,10 +115,10 @@ class Foresight:
         score, least, most = np.clip([base, base - reach, base + reach], 0, 1)
         return PredictedGain(0.0, 0.0, 0.0, float(score), float(least), float(most), 0.0, 0.0)
 
-    def of(self, key: str, traits: Mapping[str, float], level: Mapping[str, float], n: int) -> PredictedGain:
-        """What to expect of the candidate ``key`` with these traits; ``n`` target rows."""
-        by, changed = self.gains[key], traits["changed"]
-        net, error = by.line.at(traits), by.error(changed, n)
+    def of(self, key: str, meta_features: Mapping[str, float], level: Mapping[str, float], n: int) -> PredictedGain:
+        """What to expect of the candidate ``key`` with these meta-features; ``n`` target rows."""
+        by, changed = self.gains[key], meta_features["changed"]
+        net, error = by.line.at(meta_features), by.error(changed, n)
         gain = changed * net
         base = self.level.at(level)
         reach, whole = REACH * error, REACH * float(np.hypot(error, self.level.spread))
@@ -128,25 +128,25 @@ class Foresight:
         return PredictedGain(gain, float(low), float(high), float(score), float(least), float(most), better, net)
 
     def all(
-        self, traits: Mapping[str, Mapping[str, float]], level: Mapping[str, float], n: int, base: str
+        self, meta_features: Mapping[str, Mapping[str, float]], level: Mapping[str, float], n: int, base: str
     ) -> dict[str, PredictedGain]:
-        """What to expect of candidates by their traits, and of ``base``, which is source-only; those that look like
-        nothing known are left out, and all where none is known."""
-        known = {key: x for key, x in traits.items() if key in self.gains and self.gains[key].line.knows(x)}
+        """What to expect of candidates by their meta-features, and of ``base``, which is source-only; those that look
+        like nothing known are left out, and all where none is known."""
+        known = {key: x for key, x in meta_features.items() if key in self.gains and self.gains[key].line.knows(x)}
         if not (known and self.level.knows(level)):
             return {}
         return {base: self.plain(level)} | {key: self.of(key, x, level, n) for key, x in known.items()}
 
 
 @cache
-def shipped() -> Foresight:
+def shipped() -> MetaModel:
     """The lines that come with the package."""
     table = tomllib.loads((files("transfermap.verdict") / "meta_model.toml").read_text("utf8"))
-    gains = {key: Gains(Line.of(part), part["sharpness"]) for key, part in table["gains"].items()}
-    return Foresight(gains, Line.of(table["level"]), table["least"], table["tasks"], table["sets"])
+    gains = {key: Gains(LinearModel.of(part), part["sharpness"]) for key, part in table["gains"].items()}
+    return MetaModel(gains, LinearModel.of(table["level"]), table["least"], table["tasks"], table["sets"])
 
 
-def traits(candidate: Candidate, base: Candidate, facts: Facts, changed: float) -> dict[str, float]:
+def meta_features(candidate: Candidate, base: Candidate, facts: Facts, changed: float) -> dict[str, float]:
     """What the line is drawn on: gains of the candidate over source-only by validators, and how it stands to the data.
 
     What only describes the data, such as how far the tables lie apart, is left out: it says where gains are large, not
@@ -166,8 +166,8 @@ def levels(base: Candidate, facts: Facts) -> dict[str, float]:
     return {name: float(np.mean(base.scores[name])) for name in LEVELS if name in base.scores} | {"auc": facts.auc}
 
 
-def foresee(
-    joined: Mapping[str, tuple[Candidate, float]], base: Candidate, facts: Facts, n: int, by: Foresight | None = None
+def predict_gains(
+    joined: Mapping[str, tuple[Candidate, float]], base: Candidate, facts: Facts, n: int, by: MetaModel | None = None
 ) -> dict[str, PredictedGain]:
     """What to expect of source-only and of what is made of all methods, by key; nothing where they look like nothing
     known.
@@ -181,8 +181,8 @@ def foresee(
     facts : Facts
     n : int
         How many target rows there are.
-    by : Foresight, default=None
+    by : MetaModel, default=None
         None: the one that comes with the package.
     """
-    seen = {key: traits(candidate, base, facts, changed) for key, (candidate, changed) in joined.items()}
+    seen = {key: meta_features(candidate, base, facts, changed) for key, (candidate, changed) in joined.items()}
     return (by or shipped()).all(seen, levels(base, facts), n, base.key)

@@ -12,7 +12,7 @@ from transfermap.card import Card, find
 from transfermap.verdict.encoded import Array, Domains, Part
 from transfermap.verdict.voting import joint, outputs
 
-KEY = "taught"
+KEY = "pseudolabelling"
 SURE = 0.5
 CARD = Card(
     name="Pseudo-labelling by the ensemble",
@@ -38,7 +38,7 @@ CARD = Card(
 )
 
 
-class Taught(BaseEstimator):
+class PseudoLabelling(BaseEstimator):
     """How the candidate is made; the model itself is the estimator that was taught.
 
     It asks only what a target row is most surely taken for, so its own mistakes are not those of any single method; and
@@ -47,22 +47,22 @@ class Taught(BaseEstimator):
 
     card = CARD
 
-    def heard(self, keys: Iterable[str]) -> list[str]:
+    def voters(self, keys: Iterable[str]) -> list[str]:
         """Which of some methods teach: those that move features; all where there are none."""
         keys = list(keys)
         return [key for key in keys if find(key).card.transfers == "features"] or keys
 
-    def outlook(self, predicted: Mapping[str, Any], estimator: Any, data: Domains, part: Part, shown: Array) -> Any:
+    def on_resample(self, predicted: Mapping[str, Any], estimator: Any, data: Domains, part: Part, shown: Array) -> Any:
         """Class probabilities of held-out source rows and of the shown target rows; ``told`` are the methods' own."""
         rows = (data.Xs[part.train], data.ys[part.train])
         model = self._learned(
-            estimator, joint([predicted[k].shown for k in self.heard(predicted)]), data, rows, data.Xt[shown]
+            estimator, joint([predicted[k].shown for k in self.voters(predicted)]), data, rows, data.Xt[shown]
         )
         return tuple(outputs(model, X, data.classes) for X in (data.Xs[part.held], data.Xt[shown]))
 
     def model(self, models: Mapping[str, Any], estimator: Any, data: Domains) -> Any:
         """The estimator, trained on all rows."""
-        predicted = joint([outputs(models[k], data.target, data.classes) for k in self.heard(models)])
+        predicted = joint([outputs(models[k], data.target, data.classes) for k in self.voters(models)])
         return self._learned(estimator, predicted, data, (data.Xs, data.ys), data.Xt)
 
     def _learned(self, estimator: Any, P: Array, data: Domains, source: tuple[Array, Array], Xt: Array) -> Any:

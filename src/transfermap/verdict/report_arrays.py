@@ -30,7 +30,7 @@ def maps(candidates: Sequence[Candidate], judged: Judgement, data: Domains, seed
     if shown is None or shown.model is None:
         return arrays
     arrays["method"] = np.array(shown.name)
-    if shown.joins:
+    if shown.is_ensemble:
         return arrays
     adapter = shown.model.adapter_
     if hasattr(adapter, "weights_"):

@@ -21,10 +21,10 @@ from transfermap.measure.validators.reverse import reverse_validation
 from transfermap.verdict.encoded import Array, Domains, Part
 
 # target rows that the way back is learned from, at most
-WAY_BACK = 600
+REVERSE_ROWS = 600
 
 
-class Ground(NamedTuple):
+class SharedContext(NamedTuple):
     """What all candidates share on one resample: its rows, the target rows that scores are taken on, and the weights
     ``w`` (n_held,) that make held-out source rows look like target rows."""
 
@@ -44,9 +44,9 @@ class Seen(NamedTuple):
     scores: dict[str, float]
 
 
-def ground_of(data: Domains, part: Part, shown: Array) -> Ground:
+def shared_context(data: Domains, part: Part, shown: Array) -> SharedContext:
     """The weights are those of the tables as they are, the same for every candidate."""
-    return Ground(part, shown, density_ratio(data.Xs[part.held], data.Xt[part.target], seed=0))
+    return SharedContext(part, shown, density_ratio(data.Xs[part.held], data.Xt[part.target], seed=0))
 
 
 def chosen(predicted: Array, data: Domains) -> Array:
@@ -55,7 +55,7 @@ def chosen(predicted: Array, data: Domains) -> Array:
     return likeliest
 
 
-def scores_of(seen: Seen, Zt: Array, estimator: Any, data: Domains, ground: Ground) -> Seen:
+def scores_of(seen: Seen, Zt: Array, estimator: Any, data: Domains, ground: SharedContext) -> Seen:
     """The same, with its scores, for each of which larger is better.
 
     ``Zt`` are the shown target rows as the candidate sees them. A validator that the data do not suit has no score.
@@ -67,7 +67,7 @@ def scores_of(seen: Seen, Zt: Array, estimator: Any, data: Domains, ground: Grou
         "importance": importance_weighted(right, ground.w)[0],
         "dev": dev(right, ground.w)[0],
         "ess": effective_sample_size(ground.w) / len(ground.w),
-        "reverse": _way_back(predicted, estimator, data, ground),
+        "reverse": _reverse(predicted, estimator, data, ground),
     }
     if data.kind == "classification":
         scores |= _of_classes(seen, np.searchsorted(data.classes, yh), Zt, predicted)
@@ -120,10 +120,10 @@ def consensus(predicted: Array, together: Array, data: Domains) -> float:
     return float(row_scores(chosen(together, data), chosen(predicted, data), data).mean())
 
 
-def _way_back(predicted: Array, estimator: Any, data: Domains, ground: Ground) -> float:
+def _reverse(predicted: Array, estimator: Any, data: Domains, ground: SharedContext) -> float:
     """Reverse validation: what was predicted for the target trains the plain estimator, which is held against the
     held-out source."""
-    if data.kind == "classification" and len(np.unique(predicted[:WAY_BACK])) < 2:
+    if data.kind == "classification" and len(np.unique(predicted[:REVERSE_ROWS])) < 2:
         return 1.0 / len(data.classes)
 
     def fit_predict(Xa: Array, ya: Array, Xb: Array) -> Array:
@@ -131,7 +131,7 @@ def _way_back(predicted: Array, estimator: Any, data: Domains, ground: Ground) -
             warnings.simplefilter("ignore", ConvergenceWarning)
             return np.asarray(clone(estimator).fit(Xa, ya).predict(Xb))
 
-    held, few = ground.part.held, slice(None, WAY_BACK)
+    held, few = ground.part.held, slice(None, REVERSE_ROWS)
     score: Any = "balanced_accuracy" if data.kind == "classification" else "r2"
     return reverse_validation(
         fit_predict, data.Xs[held], data.ys[held], data.Xt[ground.shown[few]], predicted[few], score

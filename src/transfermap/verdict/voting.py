@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from transfermap.card import Card
 from transfermap.verdict.encoded import Array, Domains, Encoded, Joined, Part
 
-KEY = "together"
+KEY = "voting"
 CARD = Card(
     name="Soft-voting ensemble",
     year=1996,
@@ -32,7 +32,7 @@ CARD = Card(
 )
 
 
-class Together(Joined, BaseEstimator):
+class SoftVoting(Joined, BaseEstimator):
     """The mean of fitted models' class probabilities, or of their predicted numbers.
 
     Parameters
@@ -51,13 +51,13 @@ class Together(Joined, BaseEstimator):
         """The classes, in the order of :meth:`predict_proba`'s columns."""
         return np.unique(np.concatenate([model.classes_ for model in self._members()]))
 
-    def outlook(self, predicted: Mapping[str, Any], estimator: Any, data: Domains, part: Part, shown: Array) -> Any:
+    def on_resample(self, predicted: Mapping[str, Any], estimator: Any, data: Domains, part: Part, shown: Array) -> Any:
         """The mean of what the methods say of held-out source rows and of the shown target rows."""
         return joint([seen.held for seen in predicted.values()]), joint([seen.shown for seen in predicted.values()])
 
     def model(self, models: Mapping[str, Any], estimator: Any, data: Domains) -> Any:
         """The mean of fitted models."""
-        return Together(models)
+        return SoftVoting(models)
 
     def predict_proba(self, X: Any) -> Array:
         """Mean class probabilities, (n, n_classes)."""
