@@ -282,7 +282,7 @@ def test_the_evidence_plot_shows_the_recorded_gains_and_intervals() -> None:
     record, _ = sample_record()
     figure = evidence_plot(record)
     rows = [r for r in record.leaderboard if "importance" in r.evidence and r.evidence["importance"].gain is not None]
-    assert [ax.get_title(loc="left") for ax in figure.axes] == ["IWV", "Reverse validation", "InfoMax"]
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["IWV", "Reverse", "InfoMax"]
     for ax, validator in zip(figure.axes, ("importance", "reverse", "infomax"), strict=True):
         seen = [r.evidence[validator] for r in rows]
         drawn = sorted(offsets(ax, "^") + offsets(ax, "o") + offsets(ax, "v"))
