@@ -50,7 +50,7 @@ def test_every_folder_says_what_it_is_for():
 def test_every_command_and_its_options_stand_on_the_page():
     text = pages.cli_page.page()
     assert "### `transfermap adapt`" in text and "### `transfermap bench run`" in text
-    assert all(option in text for option in ("`--budget`", "`--target-labels`", "`--learn`, `--no-learn`"))
+    assert all(option in text for option in ("`--budget`", "`--labelled-target`", "`--learn`"))
 
 
 def test_the_shapes_are_where_the_architecture_says():

@@ -32,7 +32,7 @@ SECTIONS = [section for page in PAGES for section in sections(page, ROOT)]
 BUDGETS = {
     "adapt": {"--budget": "3s"},
     "finetune": {"--steps": "2"},
-    "look": {"--steps": "2", "--units": "1", "--side": "64"},
+    "inspect": {"--steps": "2", "--units": "1", "--image-size": "64"},
     "layers": {"--seeds": "1", "--epochs": "1", "--source-epochs": "1"},
 }
 LEFT_OUT = 4
