@@ -17,6 +17,7 @@ WHERE = {
     "advise": "transfermap.verdict.advise.advise",
     "check": "transfermap.verdict.check.check",
     "find": "transfermap.card",
+    "finetune": "transfermap.runs.finetune_items",
     "load": "transfermap.runs.model_file",
     "load_run": "transfermap.runs.run",
     "save": "transfermap.runs.model_file",

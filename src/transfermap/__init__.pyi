@@ -76,6 +76,7 @@ from transfermap.methods.weighting.tradaboost import TrAdaBoost as TrAdaBoost
 from transfermap.methods.weighting.tradaboostr2 import TrAdaBoostR2 as TrAdaBoostR2
 from transfermap.methods.weighting.ulsif import ULSIF as ULSIF
 from transfermap.methods.zero_shot.eszsl import ESZSL as ESZSL
+from transfermap.runs.finetune_items import finetune as finetune
 from transfermap.runs.model_file import load as load
 from transfermap.runs.model_file import save as save
 from transfermap.runs.run import Run as Run

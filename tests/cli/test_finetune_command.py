@@ -25,7 +25,7 @@ from transfermap.finetuning.ranking import rank_models
 from transfermap.finetuning.recipes import RECIPES
 from transfermap.measure.transferability.linear_evidence import log_me
 from transfermap.messages import say
-from transfermap.runs.finetuned import load_finetuned, save_tuned
+from transfermap.runs.finetuned import load_finetuned
 from transfermap.runs.run import load_run
 from transfermap.tasks.items import read_items
 
@@ -202,7 +202,7 @@ def test_sweep_and_curve_are_tables_and_plots(folder, tmp_path):
         (("--sweep", "all"), "--sweep must be freeze"),
         (("--curve", "a,b"), "--curve must be numbers"),
         (("--curve", "999"), "from 1 to 12"),
-        (("--valid", "1"), "--valid must be a share"),
+        (("--valid", "1"), "valid must be a share"),
         (("--steps", "0"), "above 0"),
         (("--text-column", "sentence"), "folder|no column"),
         (("--backbone", "nonesuch"), "no backbone 'nonesuch'"),
@@ -234,7 +234,8 @@ def test_a_run_is_refused_where_it_is_damaged_or_foreign(folder, tmp_path, monke
     with pytest.raises(ValueError, match="no run"):
         load_finetuned(folder)
     opened = load_finetuned(run)
-    tuned, record = opened.tuned, opened.record
+    record = opened.record
+    assert opened.tuned  # in memory, for the last lines
     text = (run / "run.json").read_text("utf8")
     for old, new, says in (
         ('"format": 2', '"format": 99', "install a newer one"),
@@ -258,7 +259,7 @@ def test_a_run_is_refused_where_it_is_damaged_or_foreign(folder, tmp_path, monke
     # a run that is cut off while it is written leaves the old one as it was
     monkeypatch.setattr(pd.DataFrame, "to_csv", lambda *_, **__: (_ for _ in ()).throw(OSError("no room")))
     with pytest.raises(OSError, match="no room"):
-        save_tuned(tuned, run, {"task": {}}, pd.DataFrame(), overwrite=True)
+        opened.save(run, overwrite=True)
     assert (run / "run.json").read_text("utf8") == text
 
 
@@ -333,3 +334,28 @@ def test_every_recipe_of_the_help_exists():
     words = set(out.replace(",", " ").replace(".", " ").split())
     assert set(RECIPES) <= words
     assert say("finetune.scratch") == "random weights"
+
+
+def test_the_function_does_what_the_command_does(folder, tmp_path):
+    import transfermap as tm
+
+    assert cli("finetune", folder, "-o", tmp_path / "run", "--recipe", "probe")[0] == 0
+    opened = load_finetuned(tmp_path / "run")
+    run = tm.finetune(folder, recipe="probe")
+    timed = {"command", "facts", "task"}
+    assert {k: v for k, v in run.record.items() if k not in timed} == {
+        k: v for k, v in opened.record.items() if k not in timed
+    }
+    items = read_items(folder).items.tolist()
+    np.testing.assert_array_equal(run.predict(items), opened.predict(items))
+    again = load_finetuned(run.save(tmp_path / "again"))
+    np.testing.assert_allclose(again.predict_proba(items), run.predict_proba(items))
+    # titles apart, a run in memory and one from its folder are the same page
+    assert again.report() == run.report()
+
+
+def test_items_of_ones_own_need_no_folder(folder):
+    import transfermap as tm
+
+    run = tm.finetune(read_items(folder), recipe="probe")
+    assert run.record["task"]["data"] is None and 0 <= run.record["scores"]["score"] <= 1

