@@ -139,7 +139,7 @@ def test_the_report_shows_mistakes_and_what_was_asked_for(folder, tmp_path):
     tuned = ("finetune", folder, "-o", run, "--recipe", "lpft", "--steps", 12, "--valid", 0.4)
     assert cli(*tuned, "--sweep", "freeze", "--curve", "2,4")[0] == 0
     code, out = cli("report", run)
-    assert code == 0 and "report.html" in out
+    assert code == 0 and "report.html" in out, out
     page = (run / "report.html").read_text("utf8")
     held = pd.read_csv(run / "held_out.csv")
     wrong = held[held["class"] != held["prediction"]]
