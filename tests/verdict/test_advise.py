@@ -23,7 +23,9 @@ from transfermap.card import cards, find, keys
 from transfermap.cli import advise as advise_cli
 from transfermap.cli.app import app
 from transfermap.map import entries, lookup
-from transfermap.report.console.advice import AdviceView, image, page
+from transfermap.report.advice_words import AdviceView
+from transfermap.report.console.advice import terminal
+from transfermap.report.pages.advice_page import image, page
 from transfermap.verdict.advise import advise as advising
 from transfermap.verdict.advise import situation as reading
 from transfermap.verdict.advise.advise import CHOICES, Situation, advise, assumed, homes, next_question
@@ -65,7 +67,7 @@ def flat(text):
 
 def shown(view, width=80):
     stream = io.StringIO()
-    Console(file=stream, width=width, no_color=True).print(view.terminal())
+    Console(file=stream, width=width, no_color=True).print(terminal(view))
     return stream.getvalue()
 
 

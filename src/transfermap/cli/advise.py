@@ -110,12 +110,14 @@ def advise(
     debug: Debug = False,
 ) -> None:
     """Which methods fit your situation, what they assume, and what to run next."""
-    from transfermap.report.console import advice as adviceview
+    from transfermap.report.advice_words import AdviceView, option
+    from transfermap.report.console.advice import terminal
+    from transfermap.report.pages.advice_page import drawing
     from transfermap.verdict.advise.advise import CHOICES, Situation, assumed
     from transfermap.verdict.advise.advise import advise as advise_on
     from transfermap.verdict.advise.situation import Reading
 
-    draw = adviceview.drawing(output)
+    draw = drawing(output)
     options = {
         "source_data": source_data,
         "source_labels": source_labels,
@@ -126,9 +128,7 @@ def advise(
         "sources": sources,
     }
     given = {
-        name: choose(adviceview.option(name), answer, CHOICES[name])
-        for name, answer in options.items()
-        if answer is not None
+        name: choose(option(name), answer, CHOICES[name]) for name, answer in options.items() if answer is not None
     }
     data = _Data(tables or [], label, source or [], domain, target)
     with progress(as_json or not any(data)) as tick:
@@ -140,8 +140,8 @@ def advise(
     elif not (any(data) or given or yes):
         raise ValueError("expected two tables, answers such as --target-labels none, or --yes; got none of them")
     found = advise_on(Situation(**answers), **({"tables": data.named()} if any(data) else {}))
-    view = adviceview.AdviceView(found, assumed(answers), reading.notes, lang)
-    say_json(view.to_dict()) if as_json else console().print(view.terminal())
+    view = AdviceView(found, assumed(answers), reading.notes, lang)
+    say_json(view.to_dict()) if as_json else console().print(terminal(view))
     if output is not None:
         write_text(output, draw(view), overwrite)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from jinja2 import Template
 from rich.cells import cell_len
@@ -17,12 +17,10 @@ from rich.tree import Tree
 from transfermap.card import LabelSets, LabelsRead, Setting, find
 from transfermap.map import NOTHING, Entry, counts, tree, vocabulary
 from transfermap.messages import say
+from transfermap.report.advice_words import AdviceView
 from transfermap.report.console.card_view import card_rows
 from transfermap.report.map_words import family_does, family_title, legend, said, tags
 from transfermap.report.pages.templating import environment
-
-if TYPE_CHECKING:
-    from transfermap.report.console.advice import AdviceView
 
 ASCII = {"●": "*", "○": "o"}
 
