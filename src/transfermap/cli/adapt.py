@@ -33,6 +33,58 @@ from transfermap.cli.options import (
 from transfermap.cli.task import task_of
 from transfermap.cli.verdict import show_run
 
+Method = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="auto (those that suit the data), or a method's key ('transfermap map'); may be given several times.",
+        metavar="KEY",
+        rich_help_panel=MODELS,
+    ),
+]
+Estimator = Annotated[
+    str | None,
+    typer.Option(
+        help="Model trained after each method: logistic, forest, boosting, svm, knn or ridge.",
+        metavar="NAME",
+        rich_help_panel=MODELS,
+    ),
+]
+Net = Annotated[
+    str,
+    typer.Option(
+        help="Net of deep methods: mlp, normed, dense, lenet, resnet, a backbone, or auto (what suits the rows).",
+        metavar="NAME",
+        rich_help_panel=MODELS,
+    ),
+]
+LabelledTarget = Annotated[
+    Path | None,
+    typer.Option(
+        help="A few labelled target rows, to score on. Training and verdict read them only with --learn.",
+        metavar="FILE",
+        rich_help_panel=DATA,
+    ),
+]
+Learn = Annotated[
+    bool,
+    typer.Option(
+        "--learn",
+        help="Methods may learn from --labelled-target too, scored by cross-validation on these rows.",
+        rich_help_panel=MODELS,
+    ),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        help="Source-free: a run whose net is adapted to the one table or folder, A.",
+        metavar="RUN",
+        rich_help_panel=MODELS,
+    ),
+]
+Output = Annotated[
+    Path, typer.Option("-o", "--output", help="Folder for the run.", metavar="FOLDER", rich_help_panel=OUTPUT)
+]
+
 
 def adapt(
     tables: Tables,
@@ -41,62 +93,18 @@ def adapt(
     source: Source = None,
     domain: Domain = None,
     target: Target = None,
-    method: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="auto (those that suit the data), or a method's key ('transfermap map'); may be given several times.",
-            metavar="KEY",
-            rich_help_panel=MODELS,
-        ),
-    ] = None,
-    estimator: Annotated[
-        str | None,
-        typer.Option(
-            help="Model trained after each method: logistic, forest, boosting, svm, knn or ridge.",
-            metavar="NAME",
-            rich_help_panel=MODELS,
-        ),
-    ] = None,
-    net: Annotated[
-        str,
-        typer.Option(
-            help="Net of deep methods: mlp, normed, dense, lenet, resnet, a backbone, or auto (what suits the rows).",
-            metavar="NAME",
-            rich_help_panel=MODELS,
-        ),
-    ] = "auto",
+    method: Method = None,
+    estimator: Estimator = None,
+    net: Net = "auto",
     budget: Budget = "2m",
     group: Group = None,
-    labelled_target: Annotated[
-        Path | None,
-        typer.Option(
-            help="A few labelled target rows, to score on. Training and verdict read them only with --learn.",
-            metavar="FILE",
-            rich_help_panel=DATA,
-        ),
-    ] = None,
-    learn: Annotated[
-        bool,
-        typer.Option(
-            "--learn",
-            help="Methods may learn from --labelled-target too, scored by cross-validation on these rows.",
-            rich_help_panel=MODELS,
-        ),
-    ] = False,
+    labelled_target: LabelledTarget = None,
+    learn: Learn = False,
     kind: Kind = None,
     text_features: TextFeatures = "auto",
     backbone: BackboneName = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            help="Source-free: a run whose net is adapted to the one table or folder, A.",
-            metavar="RUN",
-            rich_help_panel=MODELS,
-        ),
-    ] = None,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder for the run.", metavar="FOLDER", rich_help_panel=OUTPUT)
-    ],
+    model: Model = None,
+    output: Output,
     seed: Seed = 0,
     lang: Lang = "en",
     as_json: AsJson = False,

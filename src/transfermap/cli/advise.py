@@ -80,30 +80,32 @@ class _Data(NamedTuple):
         return shlex.join([*map(str, self.tables), *(word for pair in predicted for word in pair)])
 
 
+SourceData = Annotated[
+    str | None, typer.Option(help="Source rows: here, or gone (only a model is left).", metavar="WORD")
+]
+TargetLabels = Annotated[str | None, typer.Option(help="Labels of the target: none, few or all.", metavar="WORD")]
+Columns = Annotated[str | None, typer.Option(help="Columns of source and target: same or different.", metavar="WORD")]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="Draw the map with your situation on it: .html or .svg.", metavar="FILE"),
+]
+
+
 def advise(
     tables: Tables = None,
     label: Label = None,
     source: Source = None,
     domain: Domain = None,
     target: Target = None,
-    source_data: Annotated[
-        str | None, typer.Option(help="Source rows: here, or gone (only a model is left).", metavar="WORD")
-    ] = None,
+    source_data: SourceData = None,
     source_labels: Annotated[str | None, typer.Option(help="Labels of the source: yes or no.", metavar="WORD")] = None,
-    target_labels: Annotated[
-        str | None, typer.Option(help="Labels of the target: none, few or all.", metavar="WORD")
-    ] = None,
+    target_labels: TargetLabels = None,
     kind: Kind = None,
-    columns: Annotated[
-        str | None, typer.Option(help="Columns of source and target: same or different.", metavar="WORD")
-    ] = None,
+    columns: Columns = None,
     label_sets: LabelSets = None,
     sources: Annotated[str | None, typer.Option(help="Number of sources: one or several.", metavar="WORD")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; assume the usual for what is not given.")] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="Draw the map with your situation on it: .html or .svg.", metavar="FILE"),
-    ] = None,
+    output: Output = None,
     lang: Lang = "en",
     as_json: AsJson = False,
     overwrite: Overwrite = False,

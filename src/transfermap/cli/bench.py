@@ -20,40 +20,42 @@ bench = typer.Typer(
 RecordsFile = Annotated[Path, typer.Argument(help="What 'bench run' wrote.", metavar="RECORDS")]
 
 
+Output = Annotated[
+    Path, typer.Option("-o", "--output", help="File of records; the same command resumes it.", metavar="FILE")
+]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(help="Methods and hyper-parameters: tca,jda:n_components=20,kernel=linear.", metavar="KEYS"),
+]
+Seeds = Annotated[str, typer.Option(help="Random seeds of the source draws, such as 0,1,2; or full.", metavar="SEEDS")]
+PerClass = Annotated[int | None, typer.Option(help="Source rows per class in a draw; if not given, 80 %.", metavar="N")]
+Pair = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Only this pair of domains; A+B:C has two sources; may be given several times.",
+        metavar="SOURCE:TARGET",
+    ),
+]
+Estimators = Annotated[str, typer.Option(help="Models trained after each method: nn,logistic ...", metavar="NAMES")]
+Preprocess = Annotated[
+    str, typer.Option(help="Normalisation of each domain: none, z, l1z, l2, l1z-l2 or rowz.", metavar="NAME")
+]
+Dask = Annotated[str | None, typer.Option(help="Dask: local, or the address of a scheduler.", metavar="ADDRESS")]
+
+
 @command(bench, "run", "transfermap bench run coil20 --methods tca,coral --preprocess l2 -o records.jsonl")
 def run(
     names: Annotated[list[str], typer.Argument(help="Data sets; 'bench sets' lists them.", metavar="NAME...")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="File of records; the same command resumes it.", metavar="FILE")
-    ],
-    methods: Annotated[
-        list[str] | None,
-        typer.Option(help="Methods and hyper-parameters: tca,jda:n_components=20,kernel=linear.", metavar="KEYS"),
-    ] = None,
-    seeds: Annotated[
-        str, typer.Option(help="Random seeds of the source draws, such as 0,1,2; or full.", metavar="SEEDS")
-    ] = "0",
-    per_class: Annotated[
-        int | None, typer.Option(help="Source rows per class in a draw; if not given, 80 %.", metavar="N")
-    ] = None,
-    pair: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Only this pair of domains; A+B:C has two sources; may be given several times.",
-            metavar="SOURCE:TARGET",
-        ),
-    ] = None,
-    estimators: Annotated[
-        str, typer.Option(help="Models trained after each method: nn,logistic ...", metavar="NAMES")
-    ] = "nn",
-    preprocess: Annotated[
-        str, typer.Option(help="Normalisation of each domain: none, z, l1z, l2, l1z-l2 or rowz.", metavar="NAME")
-    ] = "none",
+    output: Output,
+    methods: Methods = None,
+    seeds: Seeds = "0",
+    per_class: PerClass = None,
+    pair: Pair = None,
+    estimators: Estimators = "nn",
+    preprocess: Preprocess = "none",
     data_dir: DataDir = None,
     jobs: Jobs = 1,
-    dask: Annotated[
-        str | None, typer.Option(help="Dask: local, or the address of a scheduler.", metavar="ADDRESS")
-    ] = None,
+    dask: Dask = None,
     retry: Annotated[bool, typer.Option("--retry", help="Run cells again that ended in an error.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,

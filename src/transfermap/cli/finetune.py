@@ -44,87 +44,92 @@ Data = Annotated[
 ]
 
 
+Recipe = Annotated[
+    str,
+    typer.Option(
+        help="full, probe, lpft, lora, l2sp, bss, gradual, wise or soup.", metavar="NAME", rich_help_panel=MODELS
+    ),
+]
+Freeze = Annotated[
+    str,
+    typer.Option(
+        help="Frozen stages: all, none, the number of first ones, or names with commas.",
+        metavar="STAGES",
+        rich_help_panel=MODELS,
+    ),
+]
+Decay = Annotated[
+    float,
+    typer.Option(
+        help="Factor by which the learning rate falls from stage to stage; 2.6 is usual.",
+        metavar="X",
+        rich_help_panel=TRAINING,
+    ),
+]
+Rank = Annotated[int, typer.Option(help="Rank of the recipe lora; 0 means 8.", metavar="N", rich_help_panel=MODELS)]
+Lr = Annotated[float, typer.Option(help="Learning rate of the new head.", metavar="RATE", rich_help_panel=TRAINING)]
+BackboneLr = Annotated[
+    float,
+    typer.Option(
+        help="Learning rate of the other stages, as a multiple of --lr.", metavar="X", rich_help_panel=TRAINING
+    ),
+]
+Epochs = Annotated[
+    float | None,
+    typer.Option(help="Epochs; if not given, 20, but between 60 and 600 steps.", metavar="N", rich_help_panel=TRAINING),
+]
+Steps = Annotated[
+    int | None, typer.Option(help="Training steps, instead of --epochs.", metavar="N", rich_help_panel=TRAINING)
+]
+BatchSize = Annotated[int, typer.Option(help="Rows per training step.", metavar="N", rich_help_panel=TRAINING)]
+Valid = Annotated[
+    float,
+    typer.Option(help="Share of each class that is held out to score on.", metavar="SHARE", rich_help_panel=TRAINING),
+]
+Sweep = Annotated[
+    str | None,
+    typer.Option(
+        help="freeze: scores, as table and plot, over the number of frozen stages.",
+        metavar="WORD",
+        rich_help_panel=TRAINING,
+    ),
+]
+Curve = Annotated[
+    str | None,
+    typer.Option(
+        help="Learning curve over labels per class, such as 5,10,20, beside random weights.",
+        metavar="COUNTS",
+        rich_help_panel=TRAINING,
+    ),
+]
+Output = Annotated[
+    Path, typer.Option("-o", "--output", help="Folder for the run.", metavar="FOLDER", rich_help_panel=OUTPUT)
+]
+
+
 def finetune(
     data: Data,
     *,
     backbone: BackboneName = None,
     text_column: Annotated[str | None, TextColumn] = None,
     label: Label = None,
-    recipe: Annotated[
-        str,
-        typer.Option(
-            help="full, probe, lpft, lora, l2sp, bss, gradual, wise or soup.", metavar="NAME", rich_help_panel=MODELS
-        ),
-    ] = "full",
-    freeze: Annotated[
-        str,
-        typer.Option(
-            help="Frozen stages: all, none, the number of first ones, or names with commas.",
-            metavar="STAGES",
-            rich_help_panel=MODELS,
-        ),
-    ] = "none",
-    decay: Annotated[
-        float,
-        typer.Option(
-            help="Factor by which the learning rate falls from stage to stage; 2.6 is usual.",
-            metavar="X",
-            rich_help_panel=TRAINING,
-        ),
-    ] = 1.0,
-    rank: Annotated[
-        int, typer.Option(help="Rank of the recipe lora; 0 means 8.", metavar="N", rich_help_panel=MODELS)
-    ] = 0,
-    lr: Annotated[
-        float, typer.Option(help="Learning rate of the new head.", metavar="RATE", rich_help_panel=TRAINING)
-    ] = 1e-3,
-    backbone_lr: Annotated[
-        float,
-        typer.Option(
-            help="Learning rate of the other stages, as a multiple of --lr.", metavar="X", rich_help_panel=TRAINING
-        ),
-    ] = 0.1,
-    epochs: Annotated[
-        float | None,
-        typer.Option(
-            help="Epochs; if not given, 20, but between 60 and 600 steps.", metavar="N", rich_help_panel=TRAINING
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Training steps, instead of --epochs.", metavar="N", rich_help_panel=TRAINING)
-    ] = None,
-    batch_size: Annotated[
-        int, typer.Option(help="Rows per training step.", metavar="N", rich_help_panel=TRAINING)
-    ] = 32,
-    valid: Annotated[
-        float,
-        typer.Option(
-            help="Share of each class that is held out to score on.", metavar="SHARE", rich_help_panel=TRAINING
-        ),
-    ] = 0.2,
-    sweep: Annotated[
-        str | None,
-        typer.Option(
-            help="freeze: scores, as table and plot, over the number of frozen stages.",
-            metavar="WORD",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    curve: Annotated[
-        str | None,
-        typer.Option(
-            help="Learning curve over labels per class, such as 5,10,20, beside random weights.",
-            metavar="COUNTS",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
+    recipe: Recipe = "full",
+    freeze: Freeze = "none",
+    decay: Decay = 1.0,
+    rank: Rank = 0,
+    lr: Lr = 1e-3,
+    backbone_lr: BackboneLr = 0.1,
+    epochs: Epochs = None,
+    steps: Steps = None,
+    batch_size: BatchSize = 32,
+    valid: Valid = 0.2,
+    sweep: Sweep = None,
+    curve: Curve = None,
     repeats: Repeats = 1,
     image_size: Annotated[int | None, ImageSize] = None,
     weights: Weights = None,
     device: Device = "cpu",
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder for the run.", metavar="FOLDER", rich_help_panel=OUTPUT)
-    ],
+    output: Output,
     seed: Seed = 0,
     lang: Lang = "en",
     as_json: AsJson = False,

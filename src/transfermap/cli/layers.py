@@ -14,40 +14,42 @@ if TYPE_CHECKING:
     from transfermap.studies.layer_transfer import Texts
 
 
+SourceLabel = Annotated[
+    str | None, typer.Option(help="Column to predict in the source, where it has another name.", metavar="COLUMN")
+]
+TrainingRows = Annotated[
+    int | None,
+    typer.Option(help="Target rows to train on, the rest is held out; half, at most 200, if not given.", metavar="N"),
+]
+Test = Annotated[Path | None, typer.Option(help="Table of further labelled target texts to score on.", metavar="FILE")]
+Mix = Annotated[float, typer.Option(help="MULT's lambda: probability of a batch from the target.", metavar="SHARE")]
+Glove = Annotated[
+    bool | None,
+    typer.Option("--glove/--no-glove", help="Initialise embeddings with GloVe too; default: if installed."),
+]
+Output = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "-o", "--output", help="Plot (.svg, .png) or table (.csv); may be given several times.", metavar="FILE"
+    ),
+]
+
+
 def layers(
     source: Annotated[Path, typer.Argument(help="Table of labelled texts: the source.")],
     target: Annotated[Path, typer.Argument(help="Table of labelled texts: the target.")],
     text_column: Annotated[str, TextColumn],
     label: Annotated[str, LabelColumn],
-    source_label: Annotated[
-        str | None, typer.Option(help="Column to predict in the source, where it has another name.", metavar="COLUMN")
-    ] = None,
-    training_rows: Annotated[
-        int | None,
-        typer.Option(
-            help="Target rows to train on, the rest is held out; half, at most 200, if not given.", metavar="N"
-        ),
-    ] = None,
-    test: Annotated[
-        Path | None, typer.Option(help="Table of further labelled target texts to score on.", metavar="FILE")
-    ] = None,
+    source_label: SourceLabel = None,
+    training_rows: TrainingRows = None,
+    test: Test = None,
     repeats: Repeats = 5,
     source_epochs: Annotated[int, typer.Option(help="Epochs on the source.", metavar="N")] = 3,
     target_epochs: Annotated[int, typer.Option(help="Epochs on the target's training rows.", metavar="N")] = 25,
-    mix: Annotated[
-        float, typer.Option(help="MULT's lambda: probability of a batch from the target.", metavar="SHARE")
-    ] = 0.5,
+    mix: Mix = 0.5,
     words: Annotated[int, typer.Option(help="Words that are read of each text.", metavar="N")] = 64,
-    glove: Annotated[
-        bool | None,
-        typer.Option("--glove/--no-glove", help="Initialise embeddings with GloVe too; default: if installed."),
-    ] = None,
-    output: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "-o", "--output", help="Plot (.svg, .png) or table (.csv); may be given several times.", metavar="FILE"
-        ),
-    ] = None,
+    glove: Glove = None,
+    output: Output = None,
     lang: Lang = "en",
     as_json: AsJson = False,
     overwrite: Overwrite = False,
