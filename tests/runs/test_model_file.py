@@ -91,7 +91,11 @@ def rebuilt(path: Path, schema: dict) -> None:
     part = io.BytesIO()
     with zipfile.ZipFile(part, "w") as archive:
         archive.writestr("schema.json", json.dumps(schema))
-    manifest = {"kind": "transfermap-model", "format": 1, "sha256": tio.hashlib.sha256(part.getvalue()).hexdigest()}
+    manifest = {
+        "kind": "transfermap-model",
+        "format": tio.FORMAT,
+        "sha256": tio.hashlib.sha256(part.getvalue()).hexdigest(),
+    }
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("manifest.json", json.dumps(manifest))
         archive.writestr("model.skops", part.getvalue())
@@ -138,7 +142,7 @@ def test_foreign_newer_and_forged_files_get_one_sentence(file):
     change_manifest(file, format=99)
     with pytest.raises(ValueError, match="format 99.*install a newer one"):
         load(file)
-    change_manifest(file, format=1, sha256="0" * 64)
+    change_manifest(file, format=tio.FORMAT, sha256="0" * 64)
     with pytest.raises(ValueError, match="checksum"):
         load(file)
     change_manifest(file, kind="other")

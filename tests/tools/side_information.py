@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from transfermap.adapted import Adapted
 from transfermap.card import find
 from transfermap.split import Side
 
@@ -24,7 +25,7 @@ def told(key: str, X: Any, y: Any, d: Any = None) -> dict[str, Any]:
 
 def self_told(model: Any) -> Any:
     """The same estimator, which makes up side information that it is not given: scikit-learn's checks know of none."""
-    if not getattr(model, "adapter", model).reads.side:
+    if not (model.adapter if isinstance(model, Adapted) else model).reads.side:
         return model
     told_class = _told_class(type(model))
     return told_class(**model.get_params(deep=False))

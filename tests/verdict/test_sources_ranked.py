@@ -69,7 +69,7 @@ def test_terminal_and_report_show_the_sources():
     screen = Console(record=True, width=100, file=io.StringIO())
     screen.print(check_view(found))
     shown = screen.export_text()
-    assert "most useful first" in shown and "near" in shown and "[b]" not in shown
+    assert "most transferable first" in shown and "near" in shown and "[b]" not in shown
     record, arrays = sample_record("classification")
     plain = html_page(record, arrays)
     record = replace(record, check=replace(record.check, sources=found.sources))

@@ -39,7 +39,9 @@ def test_other_units_are_named_and_asked_about():
     assert abs(details["heat"]["stretch"] / 1.8 - 1) < 0.2 and "stretch" not in details["speed"]
     record, arrays = sample_record("classification")
     record = replace(record, check=replace(record.check, columns=found.check.columns))
-    assert "same shape, times" in html_page(record, arrays) and "形状相同" in html_page(record, arrays, "zh")
+    assert "same shape, shifted and rescaled" in html_page(record, arrays) and "形状相同" in html_page(
+        record, arrays, "zh"
+    )
 
 
 def test_rows_of_another_kind_are_not_taken_for_other_units():

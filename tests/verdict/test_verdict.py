@@ -610,7 +610,7 @@ def test_guesses_look_at_nothing():
     assert set(guess("classification").fit(X, ys).predict(X)) == {"b"}
     assert guess("regression").fit(X, X[:, 0]).predict(X).tolist() == [2.5] * 6
     for kind in ("classification", "regression"):
-        with pytest.raises(ValueError, match="no estimator 'tree' for"):
+        with pytest.raises(ValueError, match="no estimator 'tree'; for "):
             estimator("tree", kind)
 
 

@@ -26,7 +26,7 @@ def task_of(
     from transfermap.tasks.task import Task
 
     kind = kind and choose("--task", kind, get_args(TaskKind))
-    more: dict[str, Any] = {"label": label, "group": group, "target_labels": target_labels, "kind": kind}
+    more: dict[str, Any] = {"label": label or None, "group": group, "target_labels": target_labels, "kind": kind}
     more |= {"backbone": backbone, "tick": tick}
     if one_table(tables, source, domain, target):
         return Task.read(tables, domain=domain, target=target, **more)

@@ -96,7 +96,7 @@ def read_tables(
     elif backbone is not None:
         raise ValueError("--backbone is for folders of images, or tables that name images; got neither")
     elif label is None:
-        raise ValueError("label is missing: say which column is to be predicted")
+        raise ValueError("label is missing (on the command line, --label): say which column is to be predicted")
     else:
         found = named_tables(tables, _read, domain, target, label)
     if known is None:
