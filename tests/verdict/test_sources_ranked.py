@@ -73,6 +73,6 @@ def test_terminal_and_report_show_the_sources():
     record, arrays = sample_record("classification")
     plain = html_page(record, arrays)
     record = replace(record, check=replace(record.check, sources=found.sources))
-    for lang, title in (("en", "Sources, the most useful first"), ("zh", "各个源")):
+    for lang, title in (("en", "Sources, most transferable first"), ("zh", "各个源")):
         page = html_page(record, arrays, lang)
         assert title in page and "&lt;b&gt;&amp;" in page and title not in plain
