@@ -51,6 +51,8 @@ from transfermap.methods.subspace.gfk import GFK as GFK
 from transfermap.methods.subspace.sa import SA as SA
 from transfermap.methods.subspace.sda import SDA as SDA
 from transfermap.methods.subspace.sgf import SGF as SGF
+from transfermap.methods.translation.cyclegan import CycleGAN as CycleGAN
+from transfermap.methods.translation.gan import GAN as GAN
 from transfermap.methods.transport.classtransport import ClassTransport as ClassTransport
 from transfermap.methods.transport.emd import EMD as EMD
 from transfermap.methods.transport.jdot import JDOT as JDOT

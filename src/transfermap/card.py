@@ -45,7 +45,7 @@ class Card:
     label_sets : {"closed", "partial", "open", "disjoint"}
         The target's classes: the same as the source's; fewer; more; other ones.
     tasks : tuple of {"classification", "regression"}
-        What can be predicted after it.
+        What can be predicted after it; nothing, if it makes rows.
     objective : str
         The problem that is solved, as one line of mathematics.
     steps : tuple of str

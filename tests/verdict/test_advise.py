@@ -120,7 +120,8 @@ def test_each_pair_of_labels_has_its_cell_and_its_methods(labels, cell, setting,
 
 def test_every_method_of_the_map_is_reached_from_some_situation_and_has_a_home():
     reached = {m.key for s in every_situation() for m in advise(s).methods}
-    assert reached == {e.key for e in FOUND}
+    # what makes rows answers no question of the advice, which is about predictions
+    assert reached == {e.key for e in FOUND} - {card.key for card in cards() if not card.tasks}
     assert all(homes(e) for e in FOUND)
 
 

@@ -560,6 +560,16 @@ def test_auto_tries_nets_on_tables_of_some_length_where_pytorch_is(monkeypatch, 
     assert not named.costly
 
 
+def test_the_net_of_learners_is_not_given_to_what_has_nets_of_its_own_and_what_makes_rows_is_refused():
+    toy = make_toy("no_shift", n=40)
+    task = Task.from_arrays(toy.Xs, toy.ys, toy.Xt)
+    pytest.importorskip("torch")
+    tried = {c.key: c.method for c in investigate.line_up(task, ["dann", "cyclegan"], None, "lenet", 0)}
+    assert tried["dann"].net == "lenet" and tried["cyclegan"].net == find("cyclegan")().net
+    with pytest.raises(ValueError, match=r"makes rows and predicts nothing; use it in Python: GAN\(\)"):
+        investigate.line_up(task, "gan", None, "mlp", 0)
+
+
 def test_what_does_not_suit_a_method_is_told_and_the_others_go_on():
     data = domains()
     candidates = field_of(Choosy(0), Choosy(80), Choosy(90), Choosy(0, np.linalg.LinAlgError))

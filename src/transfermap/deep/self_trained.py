@@ -22,6 +22,7 @@ _SETTINGS = """    steps : int, default={steps}
     lr : float, default={lr}
         Learning rate.
     weight_decay : float, default={weight_decay}
+        Pull of all weights to 0, as the optimiser has it.
     schedule : {{"anneal", "constant", "linear"}}, default="{schedule}"
         Of the learning rate, over the run: "anneal" is (1 + 10 p)^-0.75.
     device : str, default="{device}"
@@ -31,6 +32,7 @@ _SETTINGS = """    steps : int, default={steps}
     checkpoint : path, default={checkpoint}
         A file to keep the run's state in; a run that was cut off goes on from it as if it had not been.
     random_state : int, default={random_state}
+        Seed of the nets' start, of the order of rows and of noise.
 """
 _NAMES = ("steps", "batch_size", "optimizer", "lr", "weight_decay", "schedule", "device", "every", "checkpoint")
 

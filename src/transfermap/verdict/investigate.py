@@ -16,6 +16,7 @@ from transfermap.card import Card, cards, find
 from transfermap.data.encode.encoder import TableEncoder
 from transfermap.data.encode.text import AUTO
 from transfermap.data.images.grids import image_shape
+from transfermap.deep.learner import DeepLearner
 from transfermap.deep.nets.small import LEAST_SIDE, NAMES, is_image_net
 from transfermap.measure.shift.support import Support
 from transfermap.messages import Note
@@ -130,7 +131,7 @@ def investigate(
         seed=seed,
         budget=budget,
         estimator=using if isinstance(using, str) else DEFAULT[task.kind] if using is None else repr(using),
-        net=net if any(hasattr(c.method, "net") for c in candidates) else None,
+        net=net if any(isinstance(c.method, DeepLearner) for c in candidates) else None,
         inputs=dict(task.inputs),
         notes=(*task.notes, *encoder.notes, *_net_words(candidates, task)),
         task=checked.check.task,
@@ -199,6 +200,11 @@ def line_up(task: Task, method: str | Sequence[str], using: Any, net: str, seed:
     if auto:
         wanted = [c.key for c in cards() if task.kind in c.tasks and c.by_default and _worth_trying(c, task)]
     for key in wanted:
+        if not find(key).card.tasks:
+            raise ValueError(
+                f"{find(key).card.name} ({key}) makes rows and predicts nothing; use it in Python: "
+                f"{find(key).__name__}().fit(X, sample_domain=...).sample(100)"
+            )
         if task.kind not in find(key).card.tasks:
             raise ValueError(
                 f"{find(key).card.name} ({key}) is for {', '.join(find(key).card.tasks)}; this is {task.kind}"
@@ -210,8 +216,7 @@ def line_up(task: Task, method: str | Sequence[str], using: Any, net: str, seed:
             )
         find(key).require()
     chosen = [key for key in dict.fromkeys(find(k).card.key for k in wanted) if key not in BASELINES]
-    # a method that trains a net has a param for it
-    nets = {key: {"net": net} for key in chosen if hasattr(find(key), "net")}
+    nets = {key: {"net": net} for key in chosen if issubclass(find(key), DeepLearner)}
     base = Candidate.of("sourceonly", guess(task.kind), "baseline")
     base.key, base.name = GUESS[task.kind], GUESS[task.kind]
     return [
@@ -250,7 +255,7 @@ def _net(wanted: str, task: Task, methods: Sequence[str] = ()) -> str:
 def _net_words(candidates: list[Candidate], task: Task) -> list[Note]:
     """Which net was trained on images, where one was."""
     shape = image_shape(list(task.source.columns))
-    nets = {c.method.net for c in candidates if hasattr(c.method, "net")}
+    nets = {c.method.net for c in candidates if isinstance(c.method, DeepLearner)}
     if task.images is not None and nets and is_image_net(first := min(nets)):
         return [Note("images.net", "info", {"net": first})]
     if shape is None or not nets:

@@ -34,6 +34,18 @@ class Residual(nn.Module):
         return out
 
 
+class Added(nn.Module):
+    """What a module makes of rows, added to them."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.body(x)
+        return out
+
+
 class Memory(nn.Module):
     """Named numbers that an objective keeps from step to step; as buffers they are part of every checkpoint."""
 

@@ -100,7 +100,7 @@ def _listed_rows(e: Entry, lang: str) -> list[tuple[str, list[str]]]:
 
 def _built_rows(card: Card, lang: str) -> list[tuple[str, list[str]]]:
     cls = find(card.key)
-    tasks = [say("map.words", lang, words=[said("task", t, lang) for t in card.tasks])]
+    tasks = [say("map.words", lang, words=[said("task", t, lang) for t in card.tasks])] if card.tasks else []
     return [
         ("field_category", [_category(card, lang)]),
         ("field_method", [_idea(cls)]),
