@@ -2,10 +2,10 @@
 
     python scripts/pages.py
 
-From the methods' cards: docs/methods/, a page a method with the rows that ``transfermap map KEY`` prints, an index by
-family, and the list in both READMEs. From the commands: docs/cli.md. From the docstrings of the package's folders and
-from the architecture test: the lists in docs/architecture.md. tests/docs/test_made_pages.py fails where a file is not
-what this makes of today's code.
+From the cards of methods and tools: docs/methods/, a page each with the rows that ``transfermap map KEY`` prints, an
+index by family, and the list in both READMEs. From the commands: docs/cli.md. From the docstrings of the package's
+folders and from the architecture test: the lists in docs/architecture.md. tests/docs/test_made_pages.py fails where a
+file is not what this makes of today's code.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 
 import cli_page
 
-from transfermap.card import Card, cards, find
+from transfermap.card import Card, cards, tools
 from transfermap.map import Entry, entries
-from transfermap.report.console.card_view import Row, card_rows
+from transfermap.report.console.card_view import Row, Written, card_rows
 from transfermap.report.map_words import family_does, family_title, said
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -36,7 +36,8 @@ MADE = "<!-- made by scripts/pages.py -->"
 
 def made() -> dict[str, str]:
     """The text of every file that is made, by its path in the repository."""
-    pages = {f"docs/methods/{card.key}.md": page(card) for card in cards()}
+    built = [*cards(), *(tool.card for tool in tools().values())]
+    pages = {f"docs/methods/{card.key}.md": page(card) for card in built}
     listed = {
         name: replaced((ROOT / name).read_text("utf8"), "methods", families(lang)) for lang, name in READMES.items()
     }
@@ -46,9 +47,9 @@ def made() -> dict[str, str]:
 
 
 def page(card: Card) -> str:
-    """A method's card as a page."""
+    """The card of a method or tool as a page."""
     rows = "\n\n".join(_section(row) for row in card_rows(card))
-    return f"{MADE}\n\n# {find(card.key).__name__}: {card.name} ({card.year})\n\n{rows}\n"
+    return f"{MADE}\n\n# {Written.of(card.key).name}: {card.name} ({card.year})\n\n{rows}\n"
 
 
 def _section(row: Row) -> str:
@@ -74,7 +75,7 @@ def index() -> str:
     parts = [f"{MADE}\n\n# Methods\n\n`transfermap map` prints this as a tree, `transfermap map KEY` a page of it."]
     for family, found in by_family().items():
         lines = [
-            f"- [{find(e.key).__name__}]({e.key}.md): {e.name}, {e.year}"
+            f"- [{Written.of(e.key).name}]({e.key}.md): {e.name}, {e.year}"
             + (f" (needs {', '.join(said('need', n, 'en') for n in e.needs)})" if e.needs else "")
             for e in found
         ]
@@ -86,7 +87,7 @@ def families(lang: str) -> str:
     """A table of families: the classes of its methods, and what all of them need beyond rows and source labels."""
     rows = []
     for family, found in by_family().items():
-        names = ", ".join(find(e.key).__name__ for e in found)
+        names = ", ".join(Written.of(e.key).name for e in found)
         needs = ", ".join(said("need", n, lang) for n in found[0].needs if all(n in e.needs for e in found))
         rows.append(f"| {family_title(family, lang)} | {names} | {needs} |")
     return "\n".join([f"| {' | '.join(HEADS[lang])} |", "|---|---|---|", *rows])

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from transfermap.studies.layer_table import answer, summary
-from transfermap.studies.layer_transfer import Pair, Recipe, Texts, choices, drawn, study
+from transfermap.studies.layer_transfer import Pair, Recipe, Texts, choices, drawn, layer_transfer
 from transfermap.studies.word_nets import glove_there
 
 SOURCE, TASKS = "rt-polarity.all", {"CR": ("custrev.all", 200), "QC": ("TREC.train.all", 300)}
@@ -76,7 +76,7 @@ def main() -> None:
         rows = pair(arguments.data / "sentences", task, seed)
         wanted = [c for c in choices(task == "CR", with_glove=glove_there()) if c.plain == plain]
         left = [c for c in wanted if (task, c.name, seed) not in known]
-        for record in study(rows, left, Recipe(), seed, nets=nets.setdefault((task, seed), {})):
+        for record in layer_transfer(rows, left, Recipe(), seed, nets=nets.setdefault((task, seed), {})):
             done.append({"task": task} | record)
             with arguments.output.open("a", encoding="utf8") as file:
                 file.write(json.dumps(done[-1]) + "\n")

@@ -1,7 +1,8 @@
 """transfermap: can I use A on B, which method, and did it help?
 
 Everything here is loaded when it is first used, so that importing the package costs nothing: ``tm.adapt``, ``tm.Task``,
-``tm.Adapted``, ``tm.check`` ... (:data:`WHERE` has them all), and every method by its class name (``tm.TCA``).
+``tm.Adapted``, ``tm.check`` ... (:data:`WHERE` has them all), every method by its class name (``tm.TCA``), and every
+tool by its function's (``tm.greedy_soup``).
 """
 
 from __future__ import annotations
@@ -37,14 +38,17 @@ def __getattr__(name: str) -> Any:
     if name in WHERE:
         return getattr(importlib.import_module(WHERE[name]), name)
     if not name.startswith("_"):
-        from transfermap.card import find, keys
+        from transfermap.card import find, keys, tools
 
         if name.lower() in keys() and find(name).__name__ == name:
             return find(name)
+        for tool in tools().values():
+            if tool.name == name:
+                return tool.load()
     raise AttributeError(f"module 'transfermap' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    from transfermap.card import find, keys
+    from transfermap.card import find, keys, tools
 
-    return sorted({*__all__, *(find(key).__name__ for key in keys())})
+    return sorted({*__all__, *(find(key).__name__ for key in keys()), *(tool.name for tool in tools().values())})

@@ -1,9 +1,10 @@
-# written by scripts/stub.py from the registry of methods; do not edit
+# written by scripts/stub.py from the registry; do not edit
 from transfermap._version import __version__ as __version__
 from transfermap.adapted import Adapted as Adapted
 from transfermap.card import find as find
 from transfermap.deep.estimators import DeepClassifier as DeepClassifier
 from transfermap.deep.estimators import DeepRegressor as DeepRegressor
+from transfermap.finetuning.averaging import greedy_soup as greedy_soup
 from transfermap.methods.adversarial.adda import ADDA as ADDA
 from transfermap.methods.adversarial.cdan import CDAN as CDAN
 from transfermap.methods.adversarial.daan import DAAN as DAAN
@@ -85,6 +86,9 @@ from transfermap.runs.run import Run as Run
 from transfermap.runs.run import adapt as adapt
 from transfermap.runs.run import load_run as load_run
 from transfermap.split import Side as Side
+from transfermap.studies.activation import invert_features as invert_features
+from transfermap.studies.activation import maximise_activation as maximise_activation
+from transfermap.studies.layer_transfer import layer_transfer as layer_transfer
 from transfermap.tasks.task import Task as Task
 from transfermap.verdict.advise.advise import Situation as Situation
 from transfermap.verdict.advise.advise import advise as advise

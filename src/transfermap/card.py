@@ -1,17 +1,20 @@
-"""Method cards, and the registry that is derived from where the method files lie.
+"""Cards of methods and tools, and the registry that is derived from the code.
 
 The folder tree under ``methods/`` is the map: ``methods/<family>/<key>.py`` holds one method, whose class name in lower
-case is ``key``. Nothing is listed by hand.
+case is ``key``. A tool, which has a command but is no estimator, is a function under ``@tool(Card(...))`` in
+``finetuning/`` or ``studies/``. Nothing is listed by hand.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import numbers
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
+from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, dataclass_transform
 
@@ -24,8 +27,10 @@ LabelsRead = Literal["none", "source", "target", "both"]
 TaskKind = Literal["classification", "regression"]
 
 T = TypeVar("T")
+Function = TypeVar("Function", bound=Callable[..., Any])
 _METHODS = "transfermap.methods"
 LISTED = "'transfermap map' lists all"
+_WITH_TOOLS = ("transfermap.finetuning", "transfermap.studies")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +71,11 @@ class Card:
         Name of the shift in :mod:`transfermap.data.toy` on which it must beat source-only; "" for a baseline.
     by_default : bool
         Whether ``adapt`` tries it without being asked to: quick, steady at its default settings, of use to many.
+    command : str
+        How a tool is run; "" for a method.
     key, family, reads, side : str
-        Filled in from the method itself: its place on the map, whose labels it reads, and which side information.
+        Its place on the map, whose labels it reads, and which side information. Filled in from the method itself; a
+        tool's card says them, as its file does not.
     """
 
     name: str
@@ -88,6 +96,7 @@ class Card:
     neutral: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     toy: str = ""
     by_default: bool = False
+    command: str = ""
     key: str = ""
     family: str = ""
     reads: LabelsRead | None = None
@@ -161,6 +170,59 @@ def method(card: Card) -> Callable[[type[T]], type[T]]:
         return cls
 
     return mark
+
+
+def tool(card: Card) -> Callable[[Function], Function]:
+    """Give a function its card, where there is a command and no estimator.
+
+    The map reads the card in the file (:func:`tools`), so its values stand there as they are, none of them computed.
+    """
+
+    def mark(function: Function) -> Function:
+        function.card = card  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool's card, the function's module and name, and its docstring."""
+
+    card: Card
+    module: str
+    name: str
+    doc: str
+
+    def load(self) -> Any:
+        """The function. Imports its file, and torch where that does."""
+        return getattr(importlib.import_module(self.module), self.name)
+
+
+@cache
+def tools() -> Mapping[str, Tool]:
+    """All tools by key, sorted. Their files are read and not imported: the map works without torch."""
+    found: dict[str, Tool] = {}
+    for package in _WITH_TOOLS:
+        for file in files(package).iterdir():
+            if file.name.endswith(".py"):
+                module = f"{package}.{file.name.removesuffix('.py')}"
+                found |= {made.card.key: made for made in _tools_in(file.read_text("utf8"), module)}
+    return MappingProxyType(dict(sorted(found.items())))
+
+
+def _tools_in(source: str, module: str) -> Iterator[Tool]:
+    """What is marked in a file, and its card, whose values are literals."""
+    for node in ast.parse(source).body if "@tool(" in source else ():
+        if isinstance(node, ast.FunctionDef):
+            for mark in node.decorator_list:
+                if (
+                    isinstance(mark, ast.Call)
+                    and ast.unparse(mark.func) == "tool"
+                    and isinstance(mark.args[0], ast.Call)
+                ):
+                    values = {k.arg or "": ast.literal_eval(k.value) for k in mark.args[0].keywords}
+                    yield Tool(Card(**values), module, node.name, ast.get_docstring(node) or "")
 
 
 @cache

@@ -1,6 +1,6 @@
 """The map of transfer learning: what is transferred, how, and by which method, built or planned.
 
-Built methods are read off the registry, planned ones off ``planned.toml``; nothing is listed twice.
+Built methods and tools are read off the registry, planned ones off ``planned.toml``; nothing is listed twice.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from transfermap.card import (
     family_title,
     find,
     keys,
+    tools,
 )
 from transfermap.messages.choices import choose
 
@@ -37,8 +38,7 @@ class Entry:
     """One method on the map, built or planned; fields mean what they mean on a :class:`~transfermap.card.Card`.
 
     ``label_sets`` is "" for an unsupervised method, which has no labels; ``reads`` is "" where nothing is built.
-    ``rows`` are the requirements that a planned method answers. What has no estimator but a command of its own is not
-    ``built``, yet it runs: ``command`` says how.
+    ``rows`` are the requirements that a planned method answers. A tool is ``built``, and ``command`` says how it runs.
     """
 
     key: str
@@ -57,9 +57,9 @@ class Entry:
     command: str = ""
 
     @property
-    def runs(self) -> bool:
-        """Whether it can be run today, as an estimator or by a command."""
-        return self.built or bool(self.command)
+    def estimator(self) -> bool:
+        """Whether it can be fitted today: built, and not as a tool."""
+        return self.built and not self.command
 
 
 def entries() -> list[Entry]:
@@ -71,8 +71,9 @@ def entries() -> list[Entry]:
     >>> next(e.built for e in entries() if e.key == "coral")
     True
     """
-    found = [_from_card(card) for card in cards()] + planned()
-    return sorted(found, key=_order({e.family for e in found if e.runs}))
+    built = [*cards(), *(tool.card for tool in tools().values())]
+    found = [_from_card(card) for card in built] + planned()
+    return sorted(found, key=_order({e.family for e in found if e.built}))
 
 
 @cache
@@ -99,6 +100,7 @@ def _from_card(card: Card) -> Entry:
         doi=card.doi,
         built=True,
         reads=card.reads or "",
+        command=card.command,
     )
 
 
@@ -108,7 +110,7 @@ def _order(begun: set[str]) -> Any:
 
     def place(e: Entry) -> tuple[Any, ...]:
         rank = families.index(e.family) if e.family in families else -1
-        return whats.index(e.transfers), e.family not in begun, rank, e.family, not e.runs, e.year, e.key
+        return whats.index(e.transfers), e.family not in begun, rank, e.family, not e.built, e.year, e.key
 
     return place
 
@@ -127,7 +129,7 @@ def title(family: str) -> str:
 
 
 def lookup(key: str) -> Card | Entry:
-    """The card of a method that is built, or the entry of one that is planned, however the key is spelled.
+    """The card of a method or tool that is built, or the entry of one that is planned, however the key is spelled.
 
     Raises
     ------
@@ -135,9 +137,11 @@ def lookup(key: str) -> Card | Entry:
         If the map has no such method; the message says which keys come close.
     """
     wanted = {e.key: e for e in planned()}
-    key = choose("method", key, [*keys(), *wanted], also=LISTED)
+    key = choose("method", key, [*keys(), *tools(), *wanted], also=LISTED)
     if key in wanted:
         return wanted[key]
+    if key in tools():
+        return tools()[key].card
     card: Card = find(key).card
     return card
 
@@ -168,7 +172,7 @@ def select(
         Something that the method needs ("torch", "target labels", "images" ...); "nothing" for the methods that need
         nothing but labelled source rows and target rows.
     built : bool, optional
-        Only what can be run, or only what is planned.
+        Only what is built, or only what is planned.
     reads : {"none", "source", "target", "both"}, optional
         Whose labels the method reads; an estimator that is trained after it reads the source's in any case.
 
@@ -194,7 +198,7 @@ def select(
         if setting in (None, e.setting)
         and label_sets in (None, e.label_sets)
         and (needs is None or needs in e.needs or (needs == NOTHING and not e.needs))
-        and built in (None, e.runs)
+        and built in (None, e.built)
         and reads in (None, e.reads)
     ]
 
@@ -208,8 +212,8 @@ def tree(found: Iterable[Entry]) -> Tree:
 
 
 def counts(found: Iterable[Entry]) -> dict[str, int]:
-    """How many of the entries can be run, and how many are planned."""
-    done = [e.runs for e in found]
+    """How many of the entries are built, and how many are planned."""
+    done = [e.built for e in found]
     return {"built": sum(done), "planned": len(done) - sum(done)}
 
 

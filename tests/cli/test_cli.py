@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from transfermap.card import cards, find, keys
+from transfermap.card import cards, find, keys, tools
 from transfermap.cli.app import app
 from transfermap.data.tables.files import read_chunks
 from transfermap.map import planned
@@ -160,27 +160,13 @@ def test_nobody_is_shown_a_traceback_unasked(tmp_path):
 # ---- map
 
 
-def by_command():
-    return [e for e in planned() if e.command]
-
-
-def test_what_the_map_says_a_command_runs_is_run_by_one():
-    assert by_command()
-    for e in by_command():
-        verb, *words = e.command.split()[1:]
-        shown = flat(invoke(verb, "--help").stdout)
-        assert all(word in shown for word in words if word.startswith("-"))
-        assert e.command in flat(predicted("map", e.key))
-        assert "cannot be run" not in flat(predicted("map", e.key))
-
-
 def test_map():
     said = predicted("map")
     assert find("coral").card.name in flat(said)
     assert all(card.name in flat(predicted("map", "--built")) for card in cards())
     built, plans = told_json("map", "--built"), told_json("map", "--planned")
-    assert (built["built"], built["planned"]) == (len(keys()) + len(by_command()), 0)
-    assert (plans["built"], plans["planned"]) == (0, len(planned()) - len(by_command()))
+    assert (built["built"], built["planned"]) == (len(keys()) + len(tools()), 0)
+    assert (plans["built"], plans["planned"]) == (0, len(planned()))
     assert told_json("map")["built"] == built["built"]
     assert predicted("map", "--format", "json") == predicted("map", "--json")
 
@@ -220,7 +206,7 @@ def test_one_card():
     assert "10.1609/aaai.v30i1.10306" in said
     card = told_json("map", "coral")
     assert (card["key"], card["built"]) == ("coral", True)
-    plan = next(e for e in planned() if not e.command)
+    plan = planned()[0]
     assert told_json("map", plan.key)["built"] is False
     assert plan.name in flat(predicted("map", plan.key))
     assert any("一" <= c <= "鿿" for c in predicted("map", "coral", "--lang", "zh"))

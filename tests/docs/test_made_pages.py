@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 import pages
 
-from transfermap.card import keys
+from transfermap.card import find, keys, tools
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,19 +24,19 @@ def _is(path: Path, text: str) -> bool:
     return path.is_file() and path.read_text("utf8") == text
 
 
-def test_a_page_for_each_method_and_none_besides():
+def test_a_page_for_each_method_and_tool_and_none_besides():
     there = {path.stem for path in (ROOT / "docs" / "methods").glob("*.md")}
-    assert there == {*keys(), "README"}
+    assert there == {*keys(), *tools(), "README"}
 
 
 def test_every_method_stands_in_both_readmes():
     for lang in ("en", "zh"):
         table = pages.families(lang)
-        assert all(f"{pages.find(key).__name__}" in table for key in keys())
+        assert all(name in table for name in [*(find(k).__name__ for k in keys()), *(t.name for t in tools().values())])
 
 
 def test_a_page_holds_what_the_card_says():
-    card = pages.find("coral").card
+    card = find("coral").card
     text = pages.page(card)
     assert card.objective in text and all(a in text for a in card.assumes + card.fails_when) and card.doi in text
     assert "`" not in text.splitlines()[2] and "reg" in text

@@ -39,10 +39,11 @@ LAYERS = (
 )
 # packages from which names are imported, or which are handed to who reads the files in them
 OPEN = ("transfermap.messages", "transfermap.methods", "transfermap.bench", "transfermap.verdict", "transfermap.report")
+OPEN += ("transfermap.finetuning", "transfermap.studies")
 # why a name stands twice
 TWICE = {"source_free": "deep/ trains such a net, runs/ makes a run of it, methods/ has the family"}
-# the one string that names an upper room: the registry reads the folders of the methods, and imports one when asked
-REGISTRY = {"card": {"transfermap.methods"}}
+# the strings that name upper rooms: the registry reads the folders of methods and tools, and imports one when asked
+REGISTRY = {"card": {"transfermap.methods", "transfermap.finetuning", "transfermap.studies"}}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 
@@ -200,9 +201,12 @@ def test_without_torch_the_map_works_and_deep_methods_say_what_to_install(tmp_pa
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('none here')", encoding="utf8")
     code = (
         "import sys\n"
-        "from transfermap.card import find, keys\nfrom transfermap.cli.app import main\n"
+        "from transfermap.card import find, keys, tools\nfrom transfermap.map import entries\n"
+        "from transfermap.cli.app import main\n"
         "from transfermap.runs.model_file import allowed\n"
-        "assert all(find(key).card for key in keys()) and allowed()\n"
+        "from transfermap.report.console.card_view import card_rows\n"
+        "assert all(find(key).card for key in keys()) and allowed() and entries()\n"
+        "assert tools() and all(card_rows(tool.card) for tool in tools().values())\n"
         "sys.argv = 'transfermap adapt A.csv B.csv --label y --method dann -o run'.split()\nmain()"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)

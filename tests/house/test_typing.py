@@ -11,7 +11,7 @@ import pytest
 from doc_blocks import sections
 
 import transfermap as tm
-from transfermap.card import find, keys
+from transfermap.card import find, keys, tools
 
 ROOT = Path(__file__).parents[2]
 HEAD = "import numpy as np\nimport transfermap as tm\nfrom sklearn.linear_model import LogisticRegression\n"
@@ -80,7 +80,8 @@ def test_the_stub_is_fresh():
     assert STUB.read_text("utf8") == stub(), "stale: run python scripts/stub.py"
 
 
-def test_the_stub_names_every_method_and_all_that_is_public():
+def test_the_stub_names_every_method_every_tool_and_all_that_is_public():
     text = (Path(tm.__file__).with_suffix(".pyi")).read_text("utf8")
-    for name in {*tm.__all__, *(find(key).__name__ for key in keys())}:
+    functions = {tool.name for tool in tools().values()}
+    for name in {*tm.__all__, *(find(key).__name__ for key in keys()), *functions}:
         assert f" as {name}\n" in text, name

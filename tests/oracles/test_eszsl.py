@@ -6,7 +6,7 @@ from scipy.optimize import minimize
 from sklearn.linear_model import Ridge
 
 from transfermap.data.toy import make_toy
-from transfermap.methods.zero_shot.eszsl import ESZSL
+from transfermap.methods.zero_shot.eszsl import ESZSL, ridge_maps
 from transfermap.split import Side, Split
 
 rng = np.random.default_rng(0)
@@ -65,6 +65,65 @@ def test_the_ridge_is_the_one_that_tells_held_out_classes_apart_best():
     m = fitted(Split.of(X, toy.ys, toy.Xt)._replace(side=Side(attributes=known)))
     assert m.reg_ == (100.0, 10.0, 1.0, 0.1, 0.01)[int(np.argmax(right))]
     assert fitted().reg_ == 1.0  # four classes are too few to hold some out
+
+
+def test_calibration_is_found_with_the_ridge_by_the_harmonic_mean_on_classes_and_rows_held_out():
+    toy = make_toy("unseen_classes", 120, 3)
+    X = toy.Xs + np.random.default_rng(0).normal(size=toy.Xs.shape)
+    known, old = toy.attributes, sorted(set(toy.ys))
+    Z, found = X - X.mean(0), {}
+    aside = np.zeros(len(Z), bool)
+    for c in old:
+        of = np.flatnonzero(toy.ys == c)
+        aside[of[np.argsort(np.square(Z[of]).sum(1))][4::5]] = True
+    for reg in (100.0, 10.0, 1.0, 0.1, 0.01):
+        for step in range(81):
+            means = []
+            for fold in (old[::3], old[1::3], old[2::3]):
+                out = np.isin(toy.ys, fold)
+                kept = ~out & ~aside
+                side = Side(attributes={c: known[c] for c in old})
+                rows = Split.of(Z[kept], toy.ys[kept], Z[out])._replace(side=side)
+                if step == 0:
+                    found[reg, tuple(fold)] = fitted(rows, reg=reg, center=False, among="all")
+                m = found[reg, tuple(fold)]
+                m.calibration_ = step / 20
+                a, b = m.score(Z[aside & ~out], toy.ys[aside & ~out]), m.score(Z[out], toy.ys[out])
+                means.append(2 * a * b / max(a + b, 1e-12))
+            found[reg, step] = np.mean(means)
+    whole = Split.of(X, toy.ys, toy.Xt)._replace(side=Side(attributes=known))
+    m = fitted(whole, among="all", calibration=None)
+    scores = {key: value for key, value in found.items() if isinstance(key[1], int)}
+    assert scores[m.reg_, round(20 * m.calibration_)] == pytest.approx(max(scores.values()), abs=1e-9)
+
+
+def test_the_calibration_does_not_depend_on_the_order_of_rows_and_reads_no_target_row():
+    toy = make_toy("unseen_classes", 120, 3)
+    side, order = Side(attributes=toy.attributes), rng.permutation(120)
+    first = fitted(Split.of(toy.Xs, toy.ys, toy.Xt)._replace(side=side), among="all", calibration=None)
+    for other in (
+        Split.of(toy.Xs[order], toy.ys[order], toy.Xt)._replace(side=side),
+        Split.of(toy.Xs, toy.ys, -3 * toy.Xt)._replace(side=side),
+    ):
+        m = fitted(other, among="all", calibration=None)
+        assert (m.reg_, m.calibration_) == (first.reg_, first.calibration_) and m.calibration_ > 0
+    assert fitted(calibration=None, among="all").calibration_ == 0  # four classes are too few
+    assert fitted(calibration=None).calibration_ == 0  # nothing to calibrate among new classes
+
+
+def test_one_product_serves_all_ridges_and_what_is_left_of_it_a_fold():
+    Z, T = rng.normal(size=(30, 6)), rng.normal(size=(30, 2))
+    for kept in (Z, Z[:20], Z[:4]):
+        left = kept.T @ kept
+        for reg, with_gram, without in zip(
+            (0.1, 2.0),
+            ridge_maps(kept, T[: len(kept)], (0.1, 2.0), left),
+            ridge_maps(kept, T[: len(kept)], (0.1, 2.0)),
+            strict=True,
+        ):
+            plain = np.linalg.solve(left + reg * np.trace(left) / 6 * np.eye(6), kept.T @ T[: len(kept)])
+            np.testing.assert_allclose(with_gram, plain, atol=1e-10)
+            np.testing.assert_allclose(without, plain, atol=1e-10)
 
 
 def test_wide_rows_go_through_the_other_gram_matrix():

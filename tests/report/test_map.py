@@ -20,7 +20,7 @@ from typing import Any, get_args
 import pytest
 from rich.console import Console
 
-from transfermap.card import Card, LabelSets, LabelsRead, Setting, Transfers, cards, find, keys
+from transfermap.card import Card, LabelSets, LabelsRead, Setting, Transfers, cards, find, keys, tools
 from transfermap.map import (
     NOTHING,
     Entry,
@@ -40,6 +40,7 @@ from transfermap.report.pages.map_view import html, terminal
 from transfermap.report.plots.map_svg import svg
 
 FOUND = entries()
+BUILT = [*cards(), *(tool.card for tool in tools().values())]
 LANGUAGES = ("en", "zh")
 EVIL = Entry(
     key="evil",
@@ -73,18 +74,21 @@ def _words(text: str) -> str:
 def test_no_key_is_both_built_and_planned() -> None:
     names = [e.key for e in FOUND]
     assert len(names) == len(set(names))
-    assert {e.key for e in FOUND if e.built} == set(keys())
+    assert {e.key for e in FOUND if e.estimator} == set(keys())
+    assert {e.key for e in FOUND if e.command} == set(tools())
     assert {e.key for e in FOUND if not e.built} == {e.key for e in planned()}
 
 
 def test_built_entries_say_what_their_cards_say() -> None:
     shared = ("name", "year", "family", "transfers", "setting", "needs", "reference", "doi")
-    for card in cards():
+    for card in BUILT:
         e = next(e for e in FOUND if e.key == card.key)
         assert [getattr(e, f) for f in shared] == [getattr(card, f) for f in shared]
         assert e.built
         assert e.rows == ()
-        assert (e.reads, card.side) == (find(card.key).reads.labels, find(card.key).reads.side)
+        assert e.reads == card.reads
+    for card in cards():
+        assert (card.reads, card.side) == (find(card.key).reads.labels, find(card.key).reads.side)
 
 
 @pytest.mark.parametrize("e", planned(), ids=lambda e: e.key)
@@ -133,7 +137,7 @@ def test_select_agrees_with_a_plain_loop() -> None:
         for e in FOUND:
             fits = s is None or e.setting == s
             fits = fits and (la is None or e.label_sets == la)
-            fits = fits and (b is None or e.runs == b)
+            fits = fits and (b is None or e.built == b)
             fits = fits and (n is None or n in e.needs or (n == NOTHING and len(e.needs) == 0))
             if fits:
                 expected.append(e)
@@ -157,7 +161,7 @@ def test_an_unknown_filter_word_is_refused_with_those_in_use(kind: str, word: st
 
 def test_reads_filters_by_whose_labels_a_method_reads() -> None:
     parts = {word: select(FOUND, reads=word) for word in get_args(LabelsRead)}
-    assert sum(map(len, parts.values())) == len(keys())
+    assert sum(map(len, parts.values())) == len(BUILT)
     assert {"cca", "coral"} <= {e.key for e in parts["none"]} and "dama" in {e.key for e in parts["both"]}
     assert select(FOUND, reads="none", needs="paired rows") == [e for e in FOUND if e.key == "cca"]
 
@@ -178,18 +182,18 @@ def test_tree_keeps_every_entry_under_its_branch_and_built_ones_first() -> None:
     assert sorted(e.key for e, _, _ in flat) == sorted(e.key for e in FOUND)
     assert all((e.transfers, e.family) == (what, family) for e, what, family in flat)
     for kin in nested.values():
-        begun = [any(e.family == family for e in FOUND if e.runs) for family in kin]
+        begun = [any(e.family == family for e in FOUND if e.built) for family in kin]
         assert begun == sorted(begun, reverse=True)
         for es in kin.values():
-            assert es == sorted(es, key=lambda e: (not e.runs, e.year, e.key))
+            assert es == sorted(es, key=lambda e: (not e.built, e.year, e.key))
 
 
 def test_json_holds_the_whole_map() -> None:
     data = json.loads(to_json(FOUND))
     leaves = [m for branch in data["map"] for family in branch["families"] for m in family["methods"]]
     assert {m["key"]: m["built"] for m in leaves} == {e.key: e.built for e in FOUND}
-    assert data["built"] == len(keys()) + sum(bool(e.command) for e in planned())
-    assert data["planned"] == sum(not e.command for e in planned())
+    assert data["built"] == len(BUILT)
+    assert data["planned"] == len(planned())
     assert json.loads(to_json([])) == {"built": 0, "planned": 0, "map": []}
 
 
@@ -223,12 +227,12 @@ def test_terminal_shows_every_method_within_80_columns_without_colour(lang: str)
     assert (text.count("●") - 1, text.count("○") - 1) == tuple(counts(FOUND).values())
     plain = _words(text)
     for e in FOUND:
-        assert f"{'●' if e.runs else '○'} {e.key} {e.name}, {e.year}" in plain
+        assert f"{'●' if e.built else '○'} {e.key} {e.name}, {e.year}" in plain
 
 
 def test_terminal_needs_no_more_than_ascii() -> None:
     text = _printed(terminal(FOUND), encoding="ascii")
-    assert text.count("* ") == sum(e.runs for e in FOUND) + 1
+    assert text.count("* ") == sum(e.built for e in FOUND) + 1
     assert " o dsan " in text
 
 
@@ -259,7 +263,7 @@ def test_svg_is_xml_with_every_method_and_nothing_from_elsewhere(lang: str) -> N
     image = svg(FOUND, lang)
     leaves = [(kind, text) for _, _, kind, text in _boxes(image) if kind in ("built", "planned")][2:]
     # the space after a key is one that cannot break
-    wanted = [("built" if e.runs else "planned", f"{e.key}\xa0 {e.name}, {e.year}") for e in FOUND]
+    wanted = [("built" if e.built else "planned", f"{e.key}\xa0 {e.name}, {e.year}") for e in FOUND]
     assert sorted(leaves) == sorted(wanted)
     assert re.findall('https?://[^"]*', image) == ["http://www.w3.org/2000/svg"]
     assert _boxes(svg([], lang))
@@ -312,7 +316,7 @@ def test_page_is_whole_and_needs_no_network(lang: str) -> None:
     assert not re.search(r"<link|<img|\bsrc=|@import|url\(|fetch\(|<iframe", page)
     assert page.count("<details") == page.count("</details>")
     shown = re.findall(r'<details class="method( built)?"[^>]*>\s*<summary><span><code>(\w+)</code>', page)
-    assert shown == [(" built" if e.runs else "", e.key) for e in FOUND]
+    assert shown == [(" built" if e.built else "", e.key) for e in FOUND]
     assert html([], lang)
 
 
@@ -342,7 +346,7 @@ def test_filters_of_the_page_agree_with_select(tmp_path: Path) -> None:
 # ---- cards
 
 
-@pytest.mark.parametrize("card", list(cards()), ids=lambda c: c.key)
+@pytest.mark.parametrize("card", BUILT, ids=lambda c: c.key)
 def test_card_has_all_nine_fields_and_goes_through_json(card: Card) -> None:
     data = json.loads(json.dumps(card_json(card)))
     template = ["category", "method", "data", "architecture", "procedure", "loss", "training", "paper", "code"]
@@ -368,7 +372,7 @@ def test_card_shows_the_bounds_of_its_settings() -> None:
     assert "reg (默认 0.01" in _printed(card_text(lookup("coral"), "zh"), width=120)
 
 
-@pytest.mark.parametrize("card", list(cards()), ids=lambda c: c.key)
+@pytest.mark.parametrize("card", BUILT, ids=lambda c: c.key)
 def test_example_on_the_card_runs_anywhere(card: Card) -> None:
     source = card_json(card)["example"]
     assert source.count(">>>") > 1

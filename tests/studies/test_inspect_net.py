@@ -21,8 +21,8 @@ from transfermap.studies.activation import (
     activations,
     blurred,
     depths,
-    invert,
-    maximise,
+    invert_features,
+    maximise_activation,
     psnr,
     still,
     total_variation,
@@ -74,7 +74,7 @@ def test_a_linear_filter_is_driven_most_by_itself(seed):
     torch.manual_seed(seed)
     layer = nn.Conv2d(1, 4, SIDE, bias=True)
     how = Ascent.bare(l2=0.5, span=None, steps=200, rate=0.05)
-    made = maximise(layer, range(4), IMAGE, how)
+    made = maximise_activation(layer, range(4), IMAGE, how)
     for x, w in zip(made.x, layer.weight, strict=True):
         assert float(torch.cosine_similarity((x - 0.5).flatten(), w.flatten(), dim=0).detach()) >= 0.99
 
@@ -82,7 +82,7 @@ def test_a_linear_filter_is_driven_most_by_itself(seed):
 def test_its_length_is_what_the_penalty_allows():
     # the direction's root mean square is 1, and so is the penalty's pull at a distance of 1 / l2
     layer = nn.Conv2d(1, 1, SIDE)
-    made = maximise(layer, [0], IMAGE, Ascent.bare(l2=0.5, span=None, steps=400, rate=0.05))
+    made = maximise_activation(layer, [0], IMAGE, Ascent.bare(l2=0.5, span=None, steps=400, rate=0.05))
     assert float((made.x - 0.5).square().mean().sqrt()) == pytest.approx(2.0, rel=0.01)
 
 
@@ -90,10 +90,10 @@ def test_an_offset_changes_nothing(digits):
     (first, _), _ = digits
     how = Ascent(steps=10)
     with still(first):
-        before = maximise(first, range(10), IMAGE, how)
+        before = maximise_activation(first, range(10), IMAGE, how)
         with torch.no_grad():
             first.logits.bias += 3
-        after = maximise(first, range(10), IMAGE, how)
+        after = maximise_activation(first, range(10), IMAGE, how)
         with torch.no_grad():
             first.logits.bias -= 3
     torch.testing.assert_close(before.x, after.x)
@@ -103,7 +103,7 @@ def test_an_offset_changes_nothing(digits):
 def test_the_activation_rises_in_nearly_every_small_step(digits):
     (first, _), _ = digits
     with still(first):
-        made = maximise(first, range(10), IMAGE, Ascent.bare(steps=100, rate=0.003))
+        made = maximise_activation(first, range(10), IMAGE, Ascent.bare(steps=100, rate=0.003))
     assert made.curve.shape == (101, 10)
     assert float((made.curve.diff(dim=0) > 0).float().mean()) >= 0.95
     assert (made.curve[-1] > made.curve[0]).all()
@@ -115,8 +115,8 @@ def test_the_net_and_its_hooks_stay_as_they_were():
     before = {k: v.clone() for k, v in made.state_dict().items()}
     with still(made):
         assert not any(module.training for module in made.modules())
-        maximise(upto(made, "block"), [0, 1], IMAGE, Ascent(steps=5))
-        invert(upto(made, "stem"), torch.rand(1, *IMAGE), steps=5)
+        maximise_activation(upto(made, "block"), [0, 1], IMAGE, Ascent(steps=5))
+        invert_features(upto(made, "stem"), torch.rand(1, *IMAGE), steps=5)
         assert all(p.grad is None for p in made.parameters())
     assert all(torch.equal(v, before[k]) for k, v in made.state_dict().items())
     assert all(module.training for module in made.modules())
@@ -129,9 +129,9 @@ def test_a_unit_behind_a_shut_relu_is_shaken_awake():
     with torch.no_grad():
         layer[0].weight.fill_(1.0)
         layer[0].bias.fill_(-SIDE * SIDE * 0.5 - 1.0)
-    asleep = maximise(layer, [0], IMAGE, Ascent.bare(steps=1, noise=0.0))
+    asleep = maximise_activation(layer, [0], IMAGE, Ascent.bare(steps=1, noise=0.0))
     assert float(asleep.curve[0]) == 0
-    made = maximise(layer, [0], IMAGE, Ascent.bare(steps=80, rate=0.05, noise=0.0))
+    made = maximise_activation(layer, [0], IMAGE, Ascent.bare(steps=80, rate=0.05, noise=0.0))
     assert float(made.curve[-1]) > 1
 
 
@@ -140,7 +140,7 @@ def test_a_unit_at_its_ceiling_is_left_in_peace():
     with torch.no_grad():
         layer[0].weight.fill_(1.0)
         layer[0].bias.fill_(-SIDE * SIDE * 0.5 + 5.0)
-    made = maximise(layer, [0], IMAGE, Ascent.bare(steps=60, rate=0.05, noise=0.0))
+    made = maximise_activation(layer, [0], IMAGE, Ascent.bare(steps=60, rate=0.05, noise=0.0))
     assert float(made.curve[-1]) == 6
     # all points went up together, and none of them moved any more
     torch.testing.assert_close(made.x, made.x.mean().expand_as(made.x))
@@ -152,8 +152,8 @@ def test_maximised_logits_are_told_right_by_the_net_and_by_another(digits):
     with still(first), still(second):
         real = torch.quantile(first(X), 0.99, dim=0)
         # eight points are a small image to be moved about in
-        held = maximise(first, range(10), IMAGE, Ascent(steps=100, jitter=1, variation=0.2))
-        free = maximise(first, range(10), IMAGE, Ascent.bare(steps=100))
+        held = maximise_activation(first, range(10), IMAGE, Ascent(steps=100, jitter=1, variation=0.2))
+        free = maximise_activation(first, range(10), IMAGE, Ascent.bare(steps=100))
         for made, other in ((held, 6), (free, 0)):
             right = [int((judge(made.x).argmax(1) == torch.arange(10)).sum()) for judge in (first, second)]
             assert right[0] >= 9
@@ -206,12 +206,12 @@ def test_an_invertible_stage_gives_the_image_back_and_deeper_ones_less(digits):
     x0 = X[:1]
     square = nn.Conv2d(1, 1, 1)
     with still(square):
-        exact = invert(square, x0, steps=300, variation=0.0)
+        exact = invert_features(square, x0, steps=300, variation=0.0)
     assert psnr(exact.x, x0) > 30
     found = []
     with still(first):
         for stage in ("stem", "block", "logits"):
-            made = invert(upto(first, stage), x0, steps=300, variation=1e-3)
+            made = invert_features(upto(first, stage), x0, steps=300, variation=1e-3)
             assert float(made.curve[-1]) < 0.1 * float(made.curve[0])
             found.append(psnr(made.x, x0))
     assert found == sorted(found, reverse=True)
@@ -222,7 +222,7 @@ def test_the_loss_is_the_share_of_the_features_that_is_missed():
     see = nn.Conv2d(1, 3, 3)
     x0 = torch.rand(1, *IMAGE)
     with still(see):
-        made = invert(see, x0, steps=3)
+        made = invert_features(see, x0, steps=3)
         by_hand = sum(float(d) ** 2 for d in (see(made.x) - see(x0)).flatten())
         by_hand /= sum(float(v) ** 2 for v in see(x0).flatten())
     assert float(made.curve[-1]) == pytest.approx(by_hand, rel=1e-5)

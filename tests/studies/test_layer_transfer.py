@@ -24,8 +24,8 @@ from transfermap.studies.layer_transfer import (
     carried,
     choices,
     drawn,
+    layer_transfer,
     logits,
-    study,
     train,
     turns,
 )
@@ -204,9 +204,9 @@ def test_seeds_repeat_and_nothing_around_is_moved():
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    first = list(study(pair(), [Choice(), Choice("trainable", "trainable", "trainable")], SMALL, 0))
+    first = list(layer_transfer(pair(), [Choice(), Choice("trainable", "trainable", "trainable")], SMALL, 0))
     assert torch.equal(torch.rand(2), expected)
-    again = list(study(pair(), [Choice("trainable", "trainable", "trainable")], SMALL, 0))
+    again = list(layer_transfer(pair(), [Choice("trainable", "trainable", "trainable")], SMALL, 0))
     assert again[0]["accuracy"] == first[1]["accuracy"]
     assert [r["choice"] for r in first] == ["none", "E+H+O trainable"]
 
@@ -214,7 +214,8 @@ def test_seeds_repeat_and_nothing_around_is_moved():
 def test_a_task_is_learned_and_carried_over():
     strong = Recipe(**{**vars(SMALL), "width": 16, "hidden": 16, "source_epochs": 30, "target_epochs": 1, "lr": 1e-2})
     records = {
-        r["choice"]: r for r in study(pair(), [Choice(), Choice("trainable", "trainable", "trainable")], strong, 0)
+        r["choice"]: r
+        for r in layer_transfer(pair(), [Choice(), Choice("trainable", "trainable", "trainable")], strong, 0)
     }
     assert records["E+H+O trainable"]["accuracy"] > 0.9 > records["none"]["accuracy"]
     assert records["none"]["trainable"] == records["E+H+O trainable"]["trainable"]
@@ -224,8 +225,8 @@ def test_other_classes_leave_the_output_behind():
     other = pair(("low", "high"))
     assert {c.output for c in choices(False)} == {"random"}
     with pytest.raises(ValueError, match="O can be carried over only between equal classes"):
-        next(study(other, [Choice("trainable", "trainable", "trainable")], SMALL, 0))
-    found = list(study(other, choices(False), SMALL, 0))
+        next(layer_transfer(other, [Choice("trainable", "trainable", "trainable")], SMALL, 0))
+    found = list(layer_transfer(other, choices(False), SMALL, 0))
     assert [r["choice"] for r in found][-2:] == ["MULT", "MULT+INIT"] and len(found) == 11
     assert all(0 <= r["accuracy"] <= 1 for r in found)
 
@@ -256,7 +257,7 @@ def test_a_recipe_out_of_bounds_is_refused(wrong):
 def test_one_class_and_too_few_rows_are_refused():
     one = Texts(["a b", "c d"], np.array(["x", "x"]))
     with pytest.raises(ValueError, match="two classes or more"):
-        next(study(Pair(one, one, one), [Choice()], SMALL, 0))
+        next(layer_transfer(Pair(one, one, one), [Choice()], SMALL, 0))
     with pytest.raises(ValueError, match="expected 2 to 1 labelled"):
         drawn(one, 2, 0)
 
@@ -321,7 +322,7 @@ def test_the_source_learns_from_glove_too(monkeypatch):
         "E+H+O trainable (GloVe)",
     ]
     nets = {}
-    assert len(list(study(pair(), wanted, SMALL, 0, nets=nets))) == 4
+    assert len(list(layer_transfer(pair(), wanted, SMALL, 0, nets=nets))) == 4
     assert set(nets) == {True}
 
 

@@ -43,7 +43,7 @@ def every_situation():
 
 
 def built(**answers):
-    return {m.key for m in advise(Situation(**answers)).methods if m.built}
+    return {m.key for m in advise(Situation(**answers)).methods if m.estimator}
 
 
 def fitting(**answers):
@@ -140,8 +140,8 @@ def test_what_fits_without_target_labels_agrees_with_a_plain_loop_over_the_cards
 def test_few_target_labels_add_methods_that_read_them_and_put_them_first():
     without, found = built(), advise(Situation(target_labels="few"))
     inductive = {c.key for c in cards() if c.setting == "inductive" and "classification" in c.tasks}
-    assert {m.key for m in found.methods if m.built} == without | inductive
-    assert {m.key for m in found.methods if m.built and m.reads_target_labels} == inductive
+    assert {m.key for m in found.methods if m.estimator} == without | inductive
+    assert {m.key for m in found.methods if m.estimator and m.reads_target_labels} == inductive
     assert {m.key for m in found.methods if m.start} == inductive
     assert found.methods[0].reads_target_labels
     # where all rows have labels, methods that ignore them have nothing to offer
@@ -194,9 +194,9 @@ def test_advice_is_whole_in_every_situation(s):
     found = advise(s)
     assert found == advise(s)
     assert json.loads(json.dumps(found.to_dict()))["cell"] == found.cell
-    flags = [m.built for m in found.methods]
+    flags = [m.estimator for m in found.methods]
     assert flags == sorted(flags, reverse=True)
-    runs = [m.built or bool(m.command) for m in found.methods]
+    runs = [m.built for m in found.methods]
     assert runs == sorted(runs, reverse=True)
     assert all(bool(m.assumes) == m.built for m in found.methods)
     assert any(m.start for m in found.methods) == bool(found.methods)

@@ -61,7 +61,7 @@ def layers(
     _check(output or [], repeats, overwrite)
     require()
     from transfermap.studies.layer_table import answer, summary
-    from transfermap.studies.layer_transfer import Recipe, choices, study
+    from transfermap.studies.layer_transfer import Recipe, choices, layer_transfer
     from transfermap.studies.word_nets import glove_there
 
     recipe = Recipe(source_epochs=source_epochs, target_epochs=target_epochs, mix=mix, words=words)
@@ -74,7 +74,7 @@ def layers(
         for seed in range(repeats):
             pair = _pair(learned, there, further, training_rows, seed)
             wanted = choices(len(set(map(tuple, pair.classes))) == 1, glove_there() if glove is None else glove)
-            records += study(pair, wanted, recipe, seed, tick)
+            records += layer_transfer(pair, wanted, recipe, seed, tick)
     table, notes = summary(records), answer(records)
     _write(output or [], table)
     if as_json:

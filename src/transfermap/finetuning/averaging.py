@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from transfermap.card import Card, tool
+
 State = Mapping[str, Tensor]
 
 
@@ -40,6 +42,42 @@ def mean_of(states: Sequence[State]) -> dict[str, Tensor]:
     return mean
 
 
+@tool(
+    Card(
+        key="soups",
+        family="tuning",
+        command="transfermap finetune FOLDER --recipe soup -o RUN",
+        name="Model soups",
+        year=2022,
+        setting="inductive",
+        transfers="parameters",
+        label_sets="disjoint",
+        tasks=("classification",),
+        reads="target",
+        needs=("target labels", "pretrained model", "torch"),
+        objective="theta = mean of theta_i, i in M;  M grows where its mean scores no worse on rows kept aside",
+        steps=(
+            "Fine-tune a pretrained net several times from one start, at different rates.",
+            "Score each net on rows kept aside; begin with the best.",
+            "Add the others from the best to the worst, each only if the mean of the weights scores no worse with it.",
+        ),
+        solver="greedy, one pass over the nets",
+        cost="time: the fine-tuning of all members, and two scorings a member; prediction costs what one net costs",
+        assumes=(
+            "the nets come from one pretrained start, so that the path between two of them stays at low loss",
+            "some labelled target rows can be kept aside for the choice",
+        ),
+        fails_when=(
+            "the nets have drifted apart (large rates, long training, other starts): their mean is worse than each",
+            "few rows are kept aside: the choice follows their noise",
+        ),
+        reference=(
+            "Wortsman et al., Model Soups: Averaging Weights of Multiple Fine-tuned Models Improves Accuracy without "
+            "Increasing Inference Time, ICML 2022"
+        ),
+        doi="10.48550/arXiv.2203.05482",
+    )
+)
 def greedy_soup(states: Sequence[State], score: Callable[[State], float]) -> tuple[dict[str, Tensor], list[int]]:
     """The mean of those states that do not make it worse, tried from the best one on.
 
@@ -55,6 +93,14 @@ def greedy_soup(states: Sequence[State], score: Callable[[State], float]) -> tup
     -------
     (state, list of int)
         The soup, and which members are in it, the best one first.
+
+    Examples
+    --------
+    >>> import torch
+    >>> nets = [{"w": torch.tensor(value)} for value in (0.75, 1.5, 9.0)]
+    >>> soup, members = greedy_soup(nets, lambda net: -abs(float(net["w"]) - 1.0))
+    >>> float(soup["w"]), members
+    (1.125, [0, 1])
 
     References
     ----------

@@ -69,7 +69,7 @@ class AdviceView:
 
     def first(self) -> str:
         """Which methods to begin with, as a sentence; "" where none is built."""
-        found = [m.key for m in self.advice.methods if m.start and m.built]
+        found = [m.key for m in self.advice.methods if m.start and m.estimator]
         return self.say("start_with", keys=" ".join(found)) if found else ""
 
     def fits(self) -> dict[str, Fit]:

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from transfermap.card import Card, tool
+
 Seen = Callable[[Tensor], Tensor]
 GREY = 0.5
 
@@ -106,7 +108,39 @@ def activations(out: Tensor, units: Sequence[int]) -> Tensor:
     return each[range(len(units)), list(units)]
 
 
-def maximise(see: Seen, units: Sequence[int], shape: tuple[int, int, int], how: Ascent) -> Made:
+@tool(
+    Card(
+        key="activationmax",
+        family="inspection",
+        command="transfermap inspect BACKBONE -o FOLDER",
+        name="Activation maximisation",
+        year=2009,
+        setting="unsupervised",
+        transfers="parameters",
+        tasks=(),
+        reads="none",
+        needs=("pretrained model", "images", "torch"),
+        objective="max_x  a(x) - lambda_2 |x - 1/2|^2 / 2 - lambda_TV TV(x)",
+        steps=(
+            "Start from grey noise.",
+            "Raise one unit's activation along its gradient, in steps of a fixed size; shift the image before each.",
+            "Pull the image back towards grey and towards smoothness; blur it from time to time.",
+        ),
+        solver="gradient ascent, the gradient divided by its root mean square",
+        cost="time: a forward and a backward pass a step for a batch of units; memory: one batch",
+        assumes=("what drives a unit most is typical of what it responds to",),
+        fails_when=(
+            "nothing holds the image back: it drives the unit by patterns that no natural image has",
+            "a unit responds to several things: one image shows one of them",
+        ),
+        reference=(
+            "Erhan, Bengio, Courville and Vincent, Visualizing Higher-Layer Features of a Deep Network, Technical "
+            "Report 1341, Universite de Montreal, 2009"
+        ),
+        doi="https://api.semanticscholar.org/CorpusID:15127402",
+    )
+)
+def maximise_activation(see: Seen, units: Sequence[int], shape: tuple[int, int, int], how: Ascent) -> Made:
     """Images that drive units, one a unit, by gradient ascent from grey noise.
 
     .. math:: x \\leftarrow x + \\eta\\Bigl(\\frac{\\nabla a(x)}{\\mathrm{rms}} - \\lambda_2 (x - \\tfrac12)
@@ -123,6 +157,15 @@ def maximise(see: Seen, units: Sequence[int], shape: tuple[int, int, int], how: 
     units : sequence of n int
     shape : (channels, h, w)
     how : Ascent
+
+    Examples
+    --------
+    >>> import torch
+    >>> from transfermap.studies.activation import Ascent
+    >>> layer = torch.nn.Conv2d(1, 1, 8).requires_grad_(False)
+    >>> made = maximise_activation(layer, [0], (1, 8, 8), Ascent.bare(steps=20))
+    >>> made.x.shape, bool(made.curve[-1] > made.curve[0])
+    (torch.Size([1, 1, 8, 8]), True)
 
     References
     ----------
@@ -191,7 +234,36 @@ def blurred(x: Tensor, width: float) -> Tensor:
     return F.conv2d(F.pad(x, (reach, reach, 0, 0), mode="replicate"), bell, groups=x.shape[1])
 
 
-def invert(
+@tool(
+    Card(
+        key="featureinversion",
+        family="inspection",
+        command="transfermap inspect BACKBONE -o FOLDER",
+        name="Feature inversion",
+        year=2015,
+        setting="unsupervised",
+        transfers="parameters",
+        tasks=(),
+        reads="none",
+        needs=("pretrained model", "images", "torch"),
+        objective="min_x  |phi(x) - phi(x_0)|^2 / |phi(x_0)|^2 + lambda TV(x)",
+        steps=(
+            "Take the features that a stage of the net gives for an image.",
+            "Start from grey noise, and change it until the stage gives the same features.",
+            "What differs between the two images is what the stage no longer knows.",
+        ),
+        solver="Adam, its rate falling to 0",
+        cost="time: a forward and a backward pass a step; memory: one image",
+        assumes=("the image that is found is typical of all those that give these features",),
+        fails_when=(
+            "steps are few for a deep stage: what is not yet found looks as if it were lost",
+            "the variation's weight is too large: edges that the stage still knows are smoothed away",
+        ),
+        reference=("Mahendran and Vedaldi, Understanding Deep Image Representations by Inverting Them, IEEE CVPR 2015"),
+        doi="10.48550/arXiv.1412.0035",
+    )
+)
+def invert_features(
     see: Seen, x0: Tensor, *, steps: int = 200, rate: float = 0.05, variation: float = 0.01, seed: int = 0
 ) -> Made:
     """An image that gives the features of another: what a stage still knows of it.
@@ -210,6 +282,15 @@ def invert(
     -------
     Made
         With the first term over the steps as its curve.
+
+    Examples
+    --------
+    >>> import torch
+    >>> _ = torch.manual_seed(0)
+    >>> x0 = torch.rand(1, 1, 8, 8)
+    >>> made = invert_features(torch.nn.Conv2d(1, 4, 3).requires_grad_(False), x0, steps=100)
+    >>> made.x.shape, bool(made.curve[-1] < 0.1 * made.curve[0])
+    (torch.Size([1, 1, 8, 8]), True)
 
     References
     ----------

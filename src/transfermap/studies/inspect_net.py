@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from transfermap.data.images.image_files import read_image
 from transfermap.deep.pretrained.provider import Backbone
-from transfermap.studies.activation import Ascent, Seen, depths, invert, maximise, psnr, still, upto
+from transfermap.studies.activation import Ascent, Seen, depths, invert_features, maximise_activation, psnr, still, upto
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LOGITS = "logits"
@@ -132,12 +132,12 @@ def _gallery(
     with torch.no_grad():
         count = see(torch.zeros(1, *shape)).shape[1]
     units = tuple(np.sort(random.permutation(count)[:most]).tolist())
-    made = maximise(see, units, shape, how)
+    made = maximise_activation(see, units, shape, how)
     return Gallery(name, units, made.x.numpy(), made.curve.numpy())
 
 
 def _inverted(name: str, see: Seen, x0: Tensor, steps: int, seed: int) -> Inverted:
-    made = invert(see, x0, steps=2 * steps, seed=seed)
+    made = invert_features(see, x0, steps=2 * steps, seed=seed)
     return Inverted(name, made.x[0].numpy(), float(made.curve[-1]), psnr(made.x, x0))
 
 

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from transfermap.card import Card, tool
 from transfermap.deep.nets.freezing import Stages, moves
 from transfermap.deep.training.batch import Batch, Batches, BatchSource, Terms
 from transfermap.deep.training.batches import Stream
@@ -164,7 +165,41 @@ def choices(same_classes: bool, with_glove: bool = False) -> list[Choice]:
     return table
 
 
-def study(
+@tool(
+    Card(
+        key="layertransfer",
+        family="tuning",
+        command="transfermap layers SOURCE.csv TARGET.csv --text-column COLUMN --label COLUMN",
+        name="Transfer by layers in text networks (INIT, MULT)",
+        year=2016,
+        setting="inductive",
+        transfers="parameters",
+        label_sets="disjoint",
+        tasks=("classification",),
+        reads="both",
+        needs=("target labels", "text", "torch"),
+        objective="INIT: min J_T from the source's layers;  MULT: min lambda J_T + (1 - lambda) J_S, layers shared",
+        steps=(
+            "Train a net of embedding, hidden layer and output on the source's texts.",
+            "Start each layer of the target's net at random or as the source's, and lock it or train it on.",
+            "Or train both tasks in turn with one embedding and one hidden layer.",
+            "Score every choice on target rows that nothing was learned from, over several seeds.",
+        ),
+        solver="Adam at one rate for all choices",
+        cost="time: a training on the source, one on the target a choice and seed; 29 choices where classes agree",
+        assumes=("both tasks are about the same kind of text", "both domains have labels"),
+        fails_when=(
+            "the tasks only look alike: what the hidden layer has learned then hinders",
+            "the target has rows in plenty: nothing is left to gain",
+        ),
+        reference=(
+            "Mou, Meng, Yan, Li, Xu, Zhang and Jin, How Transferable Are Neural Networks in NLP Applications?, "
+            "EMNLP 2016"
+        ),
+        doi="10.48550/arXiv.1603.06111",
+    )
+)
+def layer_transfer(
     pair: Pair,
     wanted: Sequence[Choice],
     recipe: Recipe,
@@ -181,6 +216,17 @@ def study(
     ------
     dict
         ``choice`` (its name), the layers' states, ``seed``, ``accuracy``, ``trainable`` (parameters), ``seconds``.
+
+    Examples
+    --------
+    >>> from transfermap.studies.layer_transfer import Choice, Pair, Recipe, Texts
+    >>> films = Texts(["good film", "bad film", "good plot", "bad plot"] * 8, ["yes", "no"] * 16)
+    >>> shops = Texts(["good shop", "bad shop"] * 4, ["yes", "no"] * 4)
+    >>> wanted = [Choice(), Choice("open", "open", "open")]
+    >>> small = Recipe(width=8, hidden=8, source_epochs=40, lr=0.02)
+    >>> records = list(layer_transfer(Pair(films, shops, shops), wanted, small, seed=0))
+    >>> [record["choice"] for record in records], records[1]["accuracy"]
+    (['none', 'E+H+O open'], 1.0)
     """
     own, theirs = pair.classes
     if not own or not theirs or len(own) < 2 or len(theirs) < 2:

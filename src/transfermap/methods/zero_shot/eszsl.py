@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -15,29 +16,65 @@ from transfermap.split import Reads, Split
 # the paper's own range, with steps of ten; each third of the classes is held out once
 RIDGES = (100.0, 10.0, 1.0, 0.1, 0.01)
 FOLDS = 3
+# spreads of scores that are tried; a gap between two classes of more than four is not met
+CALIBRATIONS = np.linspace(0, 4, 81)
+# of old classes, every fifth row is held out to see what a calibration costs them
+EVERY = 5
 
 
-def ridge_map(X: Array, T: Array, reg: float) -> Array:
-    """(X'X + r I)^-1 X'T, (d, k), with r = ``reg`` times the mean diagonal entry of X'X.
+def ridge_maps(X: Array, T: Array, regs: Sequence[float], gram: Array | None = None) -> Iterator[Array]:
+    """(X'X + r I)^-1 X'T, (d, k), for each of ``regs``, r that many times the mean diagonal entry of X'X.
 
-    Where columns outnumber rows it is X'(XX' + r I)^-1 T, the same.
+    Where columns outnumber rows it is X'(XX' + r I)^-1 T, the same. ``gram`` is X'X if it is known already. A Cholesky
+    factor for each r costs d^3 / 3; the eigenvectors, which would serve all, as much as some 20 of them.
     """
     n, d = X.shape
-    ridge = reg * np.square(X).sum() / d or 1.0
-    if n < d:
-        solved: Array = solve(X @ X.T + ridge * np.eye(n), T, assume_a="pos")
-        return X.T @ solved
-    found: Array = solve(X.T @ X + ridge * np.eye(d), X.T @ T, assume_a="pos")
-    return found
+    wide = n < d
+    if gram is None or wide:
+        gram = X @ X.T if wide else X.T @ X
+    right = T if wide else X.T @ T
+    for reg in regs:
+        system = gram.copy()
+        system.flat[:: len(system) + 1] += reg * np.trace(gram) / d or 1.0
+        found = solve(system, right, overwrite_a=True, assume_a="pos")
+        yield X.T @ found if wide else found
 
 
-def bilinear(X: Array, codes: Array, S: Array, reg: float, reg_attributes: float) -> Array:
-    """V (d, a) for rows ``X`` (n, d) of classes ``codes`` (n,), the rows of the attributes ``S`` (z, a)."""
-    toward = ridge_map(X, (2 * np.eye(len(S))[codes] - 1) @ S, reg)
+def bilinear(
+    X: Array, codes: Array, S: Array, regs: Sequence[float], reg_attributes: float, gram: Array | None = None
+) -> Iterator[Array]:
+    """V (d, a), one for each of ``regs``, for rows ``X`` (n, d) of classes ``codes`` (n,), rows of attributes ``S``."""
     # the second ridge stands on the right of V: solved on the transpose
     ridge = reg_attributes * np.square(S).sum() / S.shape[1] or 1.0
-    found: Array = solve(S.T @ S + ridge * np.eye(S.shape[1]), toward.T, assume_a="pos").T
-    return found
+    right = S.T @ S + ridge * np.eye(S.shape[1])
+    for toward in ridge_maps(X, (2 * np.eye(len(S))[codes] - 1) @ S, regs, gram):
+        yield solve(right, toward.T, assume_a="pos").T
+
+
+def every_fifth(X: Array, codes: Array) -> Array:
+    """Every fifth row of each class, (n,) bool, by their length: whatever order the rows come in."""
+    order = np.lexsort((np.square(X).sum(axis=1), codes))
+    first = np.searchsorted(codes[order], codes[order])
+    chosen = np.zeros(len(X), bool)
+    chosen[order] = (np.arange(len(X)) - first) % EVERY == EVERY - 1
+    return chosen
+
+
+def harmonic_means(scores: Array, place: Array, new: Array) -> Array:
+    """Harmonic mean of the accuracies on rows of old and of new classes, one for each of :data:`CALIBRATIONS`.
+
+    ``scores`` (n, z), ``place`` (n,) the column of a row's class, ``new`` (z,) which columns are new classes.
+    """
+    best = [np.where(of, scores, -np.inf) for of in (~new, new)]
+    ahead = best[0].max(axis=1) - best[1].max(axis=1)
+    own = new[place]
+    top = np.where(own, best[1].argmax(axis=1), best[0].argmax(axis=1)) == place
+    # a row goes to a new class where old ones lead by no more than the calibration
+    to_new = ahead[:, None] < CALIBRATIONS
+    a, b = ((top & mine)[:, None] & (to_new == kind) for kind, mine in ((False, ~own), (True, own)))
+    a, b = a.sum(axis=0) / max((~own).sum(), 1), b.sum(axis=0) / max(own.sum(), 1)
+    means: Array = 2 * a * b / np.maximum(a + b, 1e-12)
+    return means
 
 
 @method(
@@ -62,7 +99,7 @@ def bilinear(X: Array, codes: Array, S: Array, reg: float, reg_attributes: float
         ),
         fails_when=(
             "an attribute occurs in the source together with others only: which of them the rows show cannot be told",
-            "old and new classes are both possible: old ones win nearly always; raise calibration",
+            "old and new classes are both possible: old ones win nearly always; calibration=None makes up for it",
             "the new classes' rows come from another instrument as well: nothing here aligns the domains",
         ),
         reference="Romera-Paredes and Torr, An Embarrassingly Simple Approach to Zero-shot Learning, ICML 2015",
@@ -95,9 +132,11 @@ class ESZSL(Learner):
     among : {"unseen", "seen", "all"} or None, default=None
         Which classes can be predicted: those without a source row, those with some, or all that have attributes. None
         is "unseen", or "all" where every class has source rows.
-    calibration : float, default=0.0
-        Taken off the scores of classes with source rows, in units of Y, whose classes lie 2 apart; >= 0 (calibrated
-        stacking). Matters where both kinds can be predicted.
+    calibration : float or None, default=0.0
+        Taken off the scores of classes with source rows, in spreads of the source rows' scores, >= 0 (calibrated
+        stacking). Matters where both kinds can be predicted. None tries 0 to 4 on classes and rows of the source that
+        are held out, together with the ridges, for the best harmonic mean of old and new classes; 0 where the source
+        has fewer than six classes. It comes out too large where a third of the classes leaves few to learn from.
     center : bool, default=True
         Whether to take the source's mean off first; the paper does not.
 
@@ -111,8 +150,11 @@ class ESZSL(Learner):
     projection_ : ndarray of shape (d, a)
         V: from a row to attributes.
     mean_ : ndarray of shape (d,)
-    reg_ : float
-        The ridge on the columns that was used.
+    reg_, calibration_ : float
+        The ridge on the columns, and the calibration in spreads, that were used.
+    spread_ : float
+        Standard deviation of the scores of source rows for classes with source rows. It falls as the ridge grows, so
+        that a calibration in units of Y would not suit another ridge.
 
     Examples
     --------
@@ -142,7 +184,7 @@ class ESZSL(Learner):
     reg: float | None = param(default=None, above=0, none=True)
     reg_attributes: float = param(default=0.1, above=0)
     among: Literal["unseen", "seen", "all"] | None = param(default=None, choices=("unseen", "seen", "all"), none=True)
-    calibration: float = param(default=0.0, low=0)
+    calibration: float | None = param(default=0.0, low=0, none=True)
     center: bool = param(default=True, choices=(True, False))
 
     def _classes(self, rows: Split, labels: Any) -> Array:
@@ -169,28 +211,44 @@ class ESZSL(Learner):
         Xs = rows.Xs.astype(np.float64)
         self.mean_ = Xs.mean(axis=0) if self.center else np.zeros(Xs.shape[1])
         Z = Xs - self.mean_
-        self.reg_ = self._best_reg(Z, codes, S) if self.reg is None else self.reg
-        self.projection_ = bilinear(Z, codes, S, self.reg_, self.reg_attributes)
         self.attributes_ = _table(rows.side.attributes, self.classes_)
         self.seen_ = np.isin(self.classes_, old)
+        gram = Z.T @ Z if len(Z) >= Z.shape[1] else None
+        self.reg_, self.calibration_ = self._choose(Z, codes, S, gram)
+        (self.projection_,) = bilinear(Z, codes, S, [self.reg_], self.reg_attributes, gram)
+        self.spread_ = float((Z @ self.projection_ @ S.T).std())
 
-    def _best_reg(self, X: Array, codes: Array, S: Array) -> float:
-        """The ridge under which classes that were held out, a third at a time, are told apart best."""
-        z = len(S)
-        if z < 2 * FOLDS:  # a class alone among those held out would always be right
-            return 1.0
-        right = dict.fromkeys(RIDGES, 0.0)
+    def _choose(self, X: Array, codes: Array, S: Array, gram: Array | None) -> tuple[float, float]:
+        """The ridge, and the calibration, that are best on classes of the source that are held out a third at a time.
+
+        Ridges compete in telling these apart; if a calibration is to be found as well, both in telling them and rows of
+        the other classes apart among all.
+        """
+        ridges = RIDGES if self.reg is None else (self.reg,)
+        together = self.calibration is None and bool(self.seen_.any() and not self.seen_.all())
+        if len(S) < 2 * FOLDS or (len(ridges) == 1 and not together):
+            # a class alone among those held out would always be right
+            return self.reg or 1.0, self.calibration or 0.0
+        beside = every_fifth(X, codes) if together else np.zeros(len(X), bool)
+        right = np.zeros((len(ridges), len(CALIBRATIONS) if together else 1))
         for fold in range(FOLDS):
-            out = np.arange(z) % FOLDS == fold
-            rows, place = out[codes], np.cumsum(out) - 1
-            kept = np.cumsum(~out) - 1
-            for reg in RIDGES:
-                V = bilinear(X[~rows], kept[codes[~rows]], S[~out], reg, self.reg_attributes)
-                right[reg] += np.mean((X[rows] @ V @ S[out].T).argmax(axis=1) == place[codes[rows]])
-        return max(RIDGES, key=right.__getitem__)
+            new = np.arange(len(S)) % FOLDS == fold
+            kept = ~(new[codes] | beside)
+            own, out = X[kept], X[~kept]
+            left = None if gram is None or len(own) < len(gram) else gram - out.T @ out
+            named, place = (np.cumsum(~new) - 1)[codes[kept]], codes[~kept]
+            for i, V in enumerate(bilinear(own, named, S[~new], ridges, self.reg_attributes, left)):
+                scores = out @ V @ S.T
+                if together:
+                    right[i] += harmonic_means(scores / (own @ V @ S[~new].T).std(), place, new)
+                else:
+                    right[i] += np.mean(np.where(new, scores, -np.inf).argmax(axis=1) == place)
+        best, step = np.unravel_index(right.argmax(), right.shape)
+        return ridges[best], float(CALIBRATIONS[step]) if together else self.calibration or 0.0
 
     def _scores(self, X: Array) -> Array:
-        return (X - self.mean_) @ self.projection_ @ self.attributes_.T - self.calibration * self.seen_
+        taken_off = self.calibration_ * self.spread_ * self.seen_
+        return (X - self.mean_) @ self.projection_ @ self.attributes_.T - taken_off
 
 
 def _table(attributes: Any, classes: Array) -> Array:

@@ -72,9 +72,9 @@ def _grow(view: AdviceView, branch: Tree, family: str, shown: list[Entry], count
     twig = branch.add(Text(f"> {family}", "bold"))
     for e in shown:
         fit = view.fits()[e.key]
-        start = f"  [{view.say('start')}]" if fit.start and fit.built else ""
-        name = Text.assemble((e.key, LIT if e.runs else ""), f"  {e.name}, {e.year}", (start, LIT))
-        leaf = twig.add(Line(name, e.runs))
+        start = f"  [{view.say('start')}]" if fit.start and fit.estimator else ""
+        name = Text.assemble((e.key, LIT if e.built else ""), f"  {e.name}, {e.year}", (start, LIT))
+        leaf = twig.add(Line(name, e.built))
         if view.when(fit):
             leaf.add(Text(view.when(fit), DARK))
 

@@ -12,7 +12,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from transfermap.card import Card, find
+from transfermap.card import Card, find, tools
 from transfermap.map import Entry, url
 from transfermap.messages import say
 from transfermap.report.map_words import family_title, said
@@ -29,6 +29,47 @@ class Row(NamedTuple):
     code: bool = False
 
 
+class Written(NamedTuple):
+    """Where a method or tool is written: module, name of the class or function, docstring."""
+
+    module: str
+    name: str
+    doc: str
+
+    @classmethod
+    def of(cls, key: str) -> Written:
+        """By its key. A tool's file is not imported."""
+        if key in tools():
+            tool = tools()[key]
+            return cls(tool.module, tool.name, tool.doc)
+        found = find(key)
+        return cls(found.__module__, found.__name__, inspect.getdoc(found) or "")
+
+    @property
+    def idea(self) -> str:
+        """The docstring's first sentence."""
+        return " ".join(self.doc.split("\n\n")[0].split())
+
+    @property
+    def door(self) -> str:
+        """The line that imports it."""
+        return f"from transfermap import {self.name}"
+
+    @property
+    def file(self) -> str:
+        """The file it lies in."""
+        return self.module.replace(".", "/") + ".py"
+
+    @property
+    def example(self) -> str:
+        """The docstring's example, with the import that makes it run anywhere."""
+        lines = [f">>> {self.door}"]
+        for e in DocTestParser().get_examples(self.doc):
+            first, *more = e.source.rstrip("\n").split("\n")
+            lines += [f">>> {first}", *(f"... {line}" for line in more), *e.want.splitlines()]
+        return "\n".join(lines)
+
+
 def card_json(found: Card | Entry) -> dict[str, Any]:
     """A card as JSON can hold it; of a planned method what the map knows of it.
 
@@ -40,12 +81,12 @@ def card_json(found: Card | Entry) -> dict[str, Any]:
     """
     if isinstance(found, Entry):
         return asdict(found) | {"url": url(found.doi)}
-    cls = find(found.key)
+    written = Written.of(found.key)
     return {
         "key": found.key,
         "built": True,
         "category": {"transfers": found.transfers, "family": found.family},
-        "method": {"name": found.name, "year": found.year, "idea": _idea(cls)},
+        "method": {"name": found.name, "year": found.year, "idea": written.idea},
         "data": {
             "setting": found.setting,
             "label_sets": found.label_sets,
@@ -53,16 +94,17 @@ def card_json(found: Card | Entry) -> dict[str, Any]:
             "reads": {"labels": found.reads, "side": found.side or None},
             "needs": list(found.needs),
         },
-        "architecture": say(f"map.role_{_role(cls)}"),
+        "architecture": say(f"map.role_{_role(found)}"),
         "procedure": list(found.steps),
         "loss": found.objective,
         "training": {"solver": found.solver, "cost": found.cost},
         "paper": {"reference": found.reference, "doi": found.doi, "url": url(found.doi)},
-        "code": {"class": f"{cls.__module__}.{cls.__name__}", "import": _import(cls), "file": _file(cls)},
+        "code": {"name": f"{written.module}.{written.name}", "import": written.door, "file": written.file},
+        "command": found.command or None,
         "assumes": list(found.assumes),
         "fails_when": list(found.fails_when),
-        "params": params(cls),
-        "example": example(cls),
+        "params": params(found.key),
+        "example": written.example,
     }
 
 
@@ -90,8 +132,7 @@ def card_rows(found: Card | Entry, lang: str = "en") -> list[Row]:
 def _listed_rows(e: Entry, lang: str) -> list[tuple[str, list[str]]]:
     link = url(e.doi)
     return [
-        ("state", [say("map.command_note" if e.runs else "map.planned_note", lang)]),
-        *([("field_code", [e.command])] if e.runs else []),
+        ("state", [say("map.planned_note", lang)]),
         ("field_category", [_category(e, lang)]),
         ("field_data", _data(e, lang)),
         ("field_paper", [e.reference, *([link] if link else [])]),
@@ -99,22 +140,22 @@ def _listed_rows(e: Entry, lang: str) -> list[tuple[str, list[str]]]:
 
 
 def _built_rows(card: Card, lang: str) -> list[tuple[str, list[str]]]:
-    cls = find(card.key)
+    written = Written.of(card.key)
     tasks = [say("map.words", lang, words=[said("task", t, lang) for t in card.tasks])] if card.tasks else []
     return [
         ("field_category", [_category(card, lang)]),
-        ("field_method", [_idea(cls)]),
+        ("field_method", [written.idea]),
         ("field_data", _data(card, lang) + tasks),
-        ("field_architecture", [say(f"map.role_{_role(cls)}", lang)]),
+        ("field_architecture", [say(f"map.role_{_role(card)}", lang)]),
         ("field_procedure", [f"{i}. {step}" for i, step in enumerate(card.steps, 1)]),
         ("field_loss", [card.objective]),
         ("field_training", [card.solver, card.cost]),
         ("field_paper", [card.reference, url(card.doi)]),
-        ("field_code", [_import(cls), _file(cls)]),
+        ("field_code", [*filter(None, [card.command]), written.door, written.file]),
         ("field_assumes", [f"- {a}" for a in card.assumes]),
         ("field_fails_when", [f"- {f}" for f in card.fails_when]),
-        ("field_params", [_param_line(k, lang) for k in params(cls)] or [say("map.no_params", lang)]),
-        ("field_example", example(cls).splitlines()),
+        ("field_params", [_param_line(k, lang) for k in params(card.key)] or [say("map.no_params", lang)]),
+        ("field_example", written.example.splitlines()),
     ]
 
 
@@ -138,9 +179,11 @@ def _reads(card: Card, lang: str) -> list[str]:
     return [say("map.reads", lang, words=[said("read", card.reads or "none", lang), *side])]
 
 
-def params(cls: type[Any]) -> list[dict[str, Any]]:
-    """The hyper-parameters of a method: name, default, bounds, and what the docstring says of each."""
-    said_of = _parameters(inspect.getdoc(cls) or "")
+def params(key: str) -> list[dict[str, Any]]:
+    """The hyper-parameters of a method: name, default, bounds, what the docstring says of each; a tool's arguments."""
+    said_of = _parameters(Written.of(key).doc)
+    if key in tools():
+        return [{"name": name, "about": about} for name, about in said_of.items()]
     return [
         {
             "name": f.name,
@@ -148,7 +191,7 @@ def params(cls: type[Any]) -> list[dict[str, Any]]:
             **{k: v for k, v in f.metadata.items() if v is not None and v is not False and v != ()},
         }
         | {"about": said_of.get(f.name, "")}
-        for f in fields(cls)
+        for f in fields(find(key))
     ]
 
 
@@ -165,37 +208,16 @@ def _param_line(k: dict[str, Any], lang: str) -> str:
         bounds.append(say("map.one_of", lang, words=[repr(c) for c in k["choices"]]))
     if "none" in k:
         bounds.append(say("map.or_none", lang))
-    facts = [say("map.default", lang, value=repr(k["default"])), *bounds]
-    return f"{k['name']} ({', '.join(facts)})" + (f": {k['about']}" if k["about"] else "")
+    facts = [say("map.default", lang, value=repr(k["default"])), *bounds] if "default" in k else []
+    return k["name"] + (f" ({', '.join(facts)})" if facts else "") + (f": {k['about']}" if k["about"] else "")
 
 
 _BOUNDS = {"low": "at_least", "above": "above", "high": "at_most"}
 
 
-def example(cls: type[Any]) -> str:
-    """The docstring's example, with the import that makes it run anywhere."""
-    found = DocTestParser().get_examples(cls.__doc__ or "")
-    lines = [f">>> {_import(cls)}"]
-    for e in found:
-        first, *more = e.source.rstrip("\n").split("\n")
-        lines += [f">>> {first}", *(f"... {line}" for line in more), *e.want.splitlines()]
-    return "\n".join(lines)
-
-
-def _idea(cls: type[Any]) -> str:
-    """The docstring's first sentence."""
-    return " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
-
-
-def _role(cls: type[Any]) -> str:
-    """Which of the common shapes the method has, by the classes it comes from."""
-    names = [c.__name__.lower() for c in cls.__mro__]
+def _role(card: Card) -> str:
+    """Which of the common shapes the method has, by the classes it comes from; "tool" where there is no class."""
+    if card.command:
+        return "tool"
+    names = [c.__name__.lower() for c in find(card.key).__mro__]
     return next((name for name in names if name in ROLES), "learner")
-
-
-def _import(cls: type[Any]) -> str:
-    return f"from transfermap import {cls.__name__}"
-
-
-def _file(cls: type[Any]) -> str:
-    return cls.__module__.replace(".", "/") + ".py"

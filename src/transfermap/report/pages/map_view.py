@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from transfermap.card import LabelSets, LabelsRead, Setting, find
-from transfermap.map import NOTHING, Entry, counts, tree, vocabulary
+from transfermap.card import LabelSets, LabelsRead, Setting
+from transfermap.map import NOTHING, Entry, counts, lookup, tree, vocabulary
 from transfermap.messages import say
 from transfermap.report.advice_words import AdviceView
 from transfermap.report.console.card_view import card_rows
@@ -64,9 +64,9 @@ def terminal(found: Iterable[Entry], lang: str = "en") -> Tree:
 
 def _method(e: Entry, lang: str) -> Line:
     text = Text.assemble(
-        (e.key, "bold green" if e.runs else ""), f"  {e.name}, {e.year}", style="" if e.runs else "dim"
+        (e.key, "bold green" if e.built else ""), f"  {e.name}, {e.year}", style="" if e.built else "dim"
     )
-    return Line(text, e.runs, say("map.small", lang, tags=say("map.words", lang, words=tags(e, lang))))
+    return Line(text, e.built, say("map.small", lang, tags=say("map.words", lang, words=tags(e, lang))))
 
 
 def _legend(found: list[Entry], lang: str) -> Table:
@@ -118,7 +118,7 @@ def _families(kin: dict[str, list[Entry]], lang: str) -> list[dict[str, Any]]:
 
 
 def _leaf(e: Entry, lang: str) -> dict[str, Any]:
-    rows = card_rows(find(e.key).card if e.built else e, lang)
+    rows = card_rows(lookup(e.key), lang)
     return {"entry": e, "tags": tags(e, lang), "rows": rows}
 
 

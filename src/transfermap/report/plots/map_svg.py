@@ -119,7 +119,7 @@ def _nodes(found: list[Entry], lang: str) -> _Node:
 
 
 def _leaf(e: Entry, lang: str) -> _Node:
-    kind = "built" if e.runs else "planned"
+    kind = "built" if e.built else "planned"
     return _Node(f"{e.name}, {e.year}", kind, key=e.key, note=" · ".join(tags(e, lang)))
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args
 
-from transfermap.card import LabelSets, Setting, TaskKind, find
-from transfermap.map import Entry, entries
+from transfermap.card import Card, LabelSets, Setting, TaskKind, find
+from transfermap.map import Entry, entries, lookup
 from transfermap.messages import Note
 from transfermap.verdict.labels.few_labels import few_label_keys
 
@@ -117,6 +117,11 @@ class Fit:
     assumes: tuple[str, ...]
     needs: tuple[str, ...]
 
+    @property
+    def estimator(self) -> bool:
+        """As on the map."""
+        return self.built and not self.command
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
@@ -130,7 +135,7 @@ class Advice:
     setting : {"inductive", "transductive", "unsupervised"}
         What Pan and Yang call it: self-taught learning is inductive, its source being without labels.
     methods : tuple of Fit
-        Built ones first, and among these the ones to begin with.
+        Estimators first, then tools, and among these the ones to begin with.
     steps : tuple of Step
         Commands to run next.
     notes : tuple of Note
@@ -171,7 +176,7 @@ def advise(situation: Situation, *, tables: str = TABLES) -> Advice:
     --------
     >>> from transfermap.verdict.advise.advise import Situation, advise
     >>> found = advise(Situation(classes="open"))
-    >>> found.cell, [m.key for m in found.methods if m.built]
+    >>> found.cell, [m.key for m in found.methods if m.estimator]
     ('transductive', ['osbp'])
     """
     ranked = sorted((e for e in entries() if fits(e, situation)), key=_rank)
@@ -205,7 +210,7 @@ def fits(e: Entry, s: Situation) -> bool:
         (
             s.cell in homes(e) or _spares_labels(e, s),
             s.source_data == "here" or "pretrained model" in e.needs,
-            not e.built or s.task in find(e.key).card.tasks,
+            not e.estimator or s.task in find(e.key).card.tasks,
             s.source_labels == "no" or _classes_fit(e, s),
             s.columns == "different" or "other columns" not in e.needs,
             s.columns == "same" or _takes_other_columns(e),
@@ -225,12 +230,18 @@ def _classes_fit(e: Entry, s: Situation) -> bool:
 
 
 def _takes_other_columns(e: Entry) -> bool:
-    return "other columns" in e.needs or (e.built and hasattr(find(e.key), "other_columns"))
+    return "other columns" in e.needs or (e.estimator and hasattr(find(e.key), "other_columns"))
 
 
 def _rank(e: Entry) -> tuple[bool, bool, bool, bool]:
-    """Built first, then what a command runs; then what uses all labels there are, and what ``adapt`` tries unasked."""
-    return not e.built, not e.runs, e.setting != "inductive", not (e.built and find(e.key).card.by_default)
+    """Estimators, then tools, then what is planned; what uses all labels there are and ``adapt`` tries first."""
+    by_default = e.estimator and find(e.key).card.by_default
+    return not e.estimator, not e.built, e.setting != "inductive", not by_default
+
+
+def _assumes(e: Entry) -> tuple[str, ...]:
+    card = lookup(e.key)
+    return card.assumes if isinstance(card, Card) else ()
 
 
 def _fit(e: Entry, s: Situation, start: bool) -> Fit:
@@ -246,14 +257,14 @@ def _fit(e: Entry, s: Situation, start: bool) -> Fit:
         command=e.command,
         start=start,
         reads_target_labels=e.setting == "inductive",
-        assumes=find(e.key).card.assumes if e.built else (),
+        assumes=_assumes(e),
         needs=tuple(n for n in e.needs if n not in met),
     )
 
 
 def _steps(s: Situation, methods: tuple[Fit, ...], tables: str) -> Iterator[Step]:
     """Look, learn from target labels where there are some, try without them, and hold the outcome against them."""
-    built = [m for m in methods if m.built]
+    built = [m for m in methods if m.estimator]
     blind = [m.key for m in built if not m.reads_target_labels]
     learns = s.target_labels == "few" and any(m.key in few_label_keys(s.task) for m in built)  # type: ignore[arg-type]
     if built and s.columns == "same" and s.source_data == "here":
@@ -275,7 +286,7 @@ def _steps(s: Situation, methods: tuple[Fit, ...], tables: str) -> Iterator[Step
     if not blind or s.target_labels == "all":
         for line in dict.fromkeys(m.command for m in methods if m.command):
             yield Step(line, "advise.step_command")
-    if not any(m.built or m.command for m in methods):
+    if not any(m.built for m in methods):
         yield Step(f"transfermap map {methods[0].key}" if methods else "transfermap map", "advise.step_planned")
 
 
@@ -283,7 +294,7 @@ def _notes(s: Situation, methods: tuple[Fit, ...]) -> Iterator[Note]:
     """What holds whichever method is taken, most important first."""
     if not methods:
         yield Note("advise.nothing", "stop")
-    elif not any(m.built or m.command for m in methods):
+    elif not any(m.built for m in methods):
         yield Note("advise.only_planned", "warn")
     yield Note("advise.related", "warn")
     special = {
