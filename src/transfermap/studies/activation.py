@@ -155,8 +155,11 @@ def maximise_activation(see: Seen, units: Sequence[int], shape: tuple[int, int, 
     see : callable
         Images (n, c, h, w) -> the stage's output (n, C, ...); the net behind it is :func:`still`.
     units : sequence of n int
+        Channels of the stage, or its outputs.
     shape : (channels, h, w)
+        Of an image.
     how : Ascent
+        Steps, their size, and what holds the image back.
 
     Examples
     --------
@@ -277,6 +280,9 @@ def invert_features(
     see : callable
         Images -> the stage's output.
     x0 : Tensor of shape (1, c, h, w)
+        The image whose features are to be met.
+    steps, rate, variation, seed
+        Of Adam; the weight of the total variation; of the grey noise.
 
     Returns
     -------

@@ -181,7 +181,7 @@ def choices(same_classes: bool, with_glove: bool = False) -> list[Choice]:
         objective="INIT: min J_T from the source's layers;  MULT: min lambda J_T + (1 - lambda) J_S, layers shared",
         steps=(
             "Train a net of embedding, hidden layer and output on the source's texts.",
-            "Start each layer of the target's net at random or as the source's, and lock it or train it on.",
+            "Start each layer of the target's net at random or as the source's, and freeze it or train it on.",
             "Or train both tasks in turn with one embedding and one hidden layer.",
             "Score every choice on target rows that nothing was learned from, over several seeds.",
         ),
@@ -222,11 +222,11 @@ def layer_transfer(
     >>> from transfermap.studies.layer_transfer import Choice, Pair, Recipe, Texts
     >>> films = Texts(["good film", "bad film", "good plot", "bad plot"] * 8, ["yes", "no"] * 16)
     >>> shops = Texts(["good shop", "bad shop"] * 4, ["yes", "no"] * 4)
-    >>> wanted = [Choice(), Choice("open", "open", "open")]
+    >>> wanted = [Choice(), Choice("trainable", "trainable", "trainable")]
     >>> small = Recipe(width=8, hidden=8, source_epochs=40, lr=0.02)
     >>> records = list(layer_transfer(Pair(films, shops, shops), wanted, small, seed=0))
     >>> [record["choice"] for record in records], records[1]["accuracy"]
-    (['none', 'E+H+O open'], 1.0)
+    (['none', 'E+H+O trainable'], 1.0)
     """
     own, theirs = pair.classes
     if not own or not theirs or len(own) < 2 or len(theirs) < 2:

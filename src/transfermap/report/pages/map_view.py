@@ -118,7 +118,7 @@ def _families(kin: dict[str, list[Entry]], lang: str) -> list[dict[str, Any]]:
 
 
 def _leaf(e: Entry, lang: str) -> dict[str, Any]:
-    rows = card_rows(lookup(e.key), lang)
+    rows = card_rows(lookup(e.key) if e.built else e, lang)
     return {"entry": e, "tags": tags(e, lang), "rows": rows}
 
 
