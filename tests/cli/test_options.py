@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from transfermap.cli.adapt import _asked
 from transfermap.cli.app import app
 
 # one meaning, but what is written, chosen from or counted is another in each command, and the help says what
@@ -98,3 +99,8 @@ def test_words_of_the_map_too() -> None:
     assert "did you mean svg?" in said("map", "--format", "svgg")
     for spelled in ("source-only", "Source_Only", "SourceOnly", "SOURCEONLY"):
         assert CliRunner().invoke(app, ["map", spelled]).exit_code == 0
+
+
+def test_auto_is_understood_however_it_is_spelled() -> None:
+    assert _asked(None) == _asked(["Auto"]) == "auto"
+    assert _asked(["AUTO", "coral"]) == ["auto", "coral"]

@@ -25,6 +25,7 @@ import pytest
 from rich.console import Console
 from sample_record import altered, note, sample_record
 
+from transfermap.messages import Note, language
 from transfermap.report.console.terminal import breaks, check_view, frame, leaderboard_table, truth_view, verdict_panel
 from transfermap.report.pages.run_page import html_page
 from transfermap.report.phrases import (
@@ -595,3 +596,14 @@ def test_the_training_curves_show_the_terms_and_say_when_the_discriminator_won()
     assert "Training curves" in page and "the domain discriminator was almost always right" in page
     with pytest.raises(NothingToShow, match="curve_names and curves"):
         training_plot({})
+
+
+def test_a_note_calls_an_ensemble_as_the_tables_of_its_language_do() -> None:
+    note = Note("verdict.failed", "info", {"method": "Soft-voting ensemble", "fault": "-"})
+    assert sentence(note, "zh").startswith("软投票集成")
+    assert sentence(note, "en").startswith("Soft-voting ensemble")
+
+
+@pytest.mark.parametrize(("written", "meant"), [("ZH", "zh"), ("zh-CN", "zh"), ("zh_CN.UTF-8", "zh"), ("en_GB", "en")])
+def test_a_language_is_understood_with_its_region(written: str, meant: str) -> None:
+    assert language(written) == meant

@@ -21,6 +21,7 @@ from transfermap.bench.catalogue import DataSet, Domain, Domains
 from transfermap.bench.dataset_files import Array
 from transfermap.bench.folders import domain_files, read_domains
 from transfermap.bench.preprocess import prepare
+from transfermap.messages.choices import choose
 
 VARIABLE = "TRANSFERMAP_DATA"
 
@@ -176,9 +177,7 @@ def _task(name: str, source: str, target: str, folder: Path, preprocess: str, st
 
 
 def _domain(name: str, domains: Domains, wanted: str) -> Domain:
-    if wanted not in domains:
-        raise ValueError(f"{name} has no domain {wanted!r}; expected one of: {', '.join(domains)}")
-    return domains[wanted]
+    return domains[choose(f"domain of {name}", wanted, domains)]
 
 
 def fingerprint(domain: Domain) -> str:

@@ -126,7 +126,7 @@ def adapt(
         else:
             task = task_of(tables, label, source, domain, target, group, kind, labelled_target, backbone, tick)
             how: dict[str, Any] = {
-                "method": method or "auto",
+                "method": _asked(method),
                 "estimator": estimator,
                 "net": net,
                 "text": text_features,
@@ -140,6 +140,12 @@ def adapt(
         typer.echo(f"The run is in {output}. Next: transfermap report {output}, or label {output / 'label_me.csv'}")
 
 
+def _asked(method: list[str] | None) -> str | list[str]:
+    """The methods to try, "auto" however it is spelled; alone it is one word, as in Python, for it names no method."""
+    asked = ["auto" if name.strip().casefold() == "auto" else name for name in method or ["auto"]]
+    return "auto" if asked == ["auto"] else asked
+
+
 def _without_source(
     model: Path, tables: list[Path], others: dict[str, Any], method: list[str] | None, seed: int, tick: Any
 ) -> Any:
@@ -151,4 +157,4 @@ def _without_source(
             "with --model expected one table or folder, the target's, and no options of a source; got "
             + ", ".join([f"{len(tables)} tables", *given])
         )
-    return adapt_run(model, tables[0], method=method or "auto", seed=seed, tick=tick)
+    return adapt_run(model, tables[0], method=_asked(method), seed=seed, tick=tick)

@@ -16,8 +16,7 @@ from typing import Any, TypeVar
 
 import typer
 
-from transfermap.messages import LANGUAGES
-from transfermap.messages.choices import choose
+from transfermap.messages import language
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,7 +36,7 @@ def command(app: typer.Typer, name: str, example: str, panel: str | None = None)
                     warnings.simplefilter("default" if debug else "ignore")
                     # an unknown language is refused before the work, not after
                     if "lang" in kwargs:
-                        kwargs["lang"] = choose("language", kwargs["lang"], LANGUAGES)
+                        kwargs["lang"] = language(kwargs["lang"])
                     return function(*args, **kwargs)
             except (typer.Exit, typer.Abort):
                 raise

@@ -197,7 +197,7 @@ def forgotten(backbone: Backbone, seed: int = 0) -> Backbone:
 def at_side(backbone: Backbone, side: int) -> Backbone:
     """The same net on images of another size: smaller ones are quicker, and tell less."""
     if backbone.kind != "images" or side < 32:
-        raise ValueError(f"expected a backbone for images and a side of 32 points or more; got {backbone.name}, {side}")
+        raise ValueError(f"expected a backbone for images and a side of 32 pixels or more; got {backbone.name}, {side}")
     return replace(backbone, read=partial(read_images, side=side), side=side)
 
 

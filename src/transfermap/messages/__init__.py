@@ -6,6 +6,7 @@ here, when somebody reads it. One folder a language, one TOML file a topic; a co
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -46,10 +47,21 @@ class Note:
         return asdict(self)
 
 
+def language(name: str) -> str:
+    """The language that ``name`` means, however it is written: a region or an encoding after it does not matter.
+
+    Examples
+    --------
+    >>> language("ZH"), language("zh-CN"), language("zh_CN.UTF-8"), language("en-GB")
+    ('zh', 'zh', 'zh', 'en')
+    """
+    return choose("language", re.split(r"[-_.]", name)[0] or name, LANGUAGES)
+
+
 @cache
 def catalogue(lang: str) -> dict[str, str]:
     """All sentences of one language, by code."""
-    folder = files(__package__) / choose("language", lang, LANGUAGES)
+    folder = files(__package__) / language(lang)
     topics = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
     return {
         f"{topic.name.removesuffix('.toml')}.{key}": text

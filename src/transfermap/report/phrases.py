@@ -142,9 +142,20 @@ def sentence(note: Note | None, lang: str) -> str:
 
 
 def _called(values: Mapping[str, Any], lang: str) -> dict[str, Any]:
-    """The values of a note, its validators called as the tables call them."""
-    named = values.get("validators", ())
-    return {**values} | ({"validators": [word_or(f"v_{v}", v, lang) for v in named]} if named else {})
+    """The values of a note, its validators and its method called as the tables call them."""
+    named, said = values.get("validators", ()), dict(values)
+    if named:
+        said["validators"] = [word_or(f"v_{v}", v, lang) for v in named]
+    if "method" in values:
+        said["method"] = _method(values["method"], lang)
+    return said
+
+
+def _method(name: object, lang: str) -> object:
+    """A method's name in ``lang``; ensembles and guessing, which have no card, stand in notes by their English name."""
+    named = (key for key, text in catalogue("en").items() if key.startswith("report.name_") and text == name)
+    key = next(named, None)
+    return name if key is None else catalogue(lang)[key]
 
 
 def word(key: str, lang: str, **values: Any) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from transfermap.data.encode.text import AUTO
+from transfermap.messages.choices import choose
 from transfermap.report.console.terminal import frame, truth_view
 from transfermap.report.pages.run_page import html_page
 from transfermap.report.plots.run_plots import evidence_plot, maps_plot, shares_plot, shift_plot
@@ -128,9 +129,7 @@ class Run:
             "maps": lambda: maps_plot(self.record, self.found.arrays),
             "shares": lambda: shares_plot(self.record),
         }
-        if what not in plots:
-            raise ValueError(f"no plot {what!r}; expected one of: {', '.join(plots)}")
-        return plots[what]()
+        return plots[choose("plot", what, plots)]()
 
     def report(self, path: str | Path | None = None, lang: str = "en") -> str:
         """The report as one HTML page; written to ``path`` if one is given."""
@@ -188,7 +187,7 @@ def adapt(
         What is trained after each method: "logistic", "forest", "boosting", "svm", "knn", "ridge", or any estimator.
     net : str
         What deep methods train instead: "mlp", "normed", "dense", "lenet", "resnet"; "auto" takes "lenet" for square
-        images of 16 x 16 points or more, "dense" for other images, and nets with batch normalisation for methods
+        images of 16 x 16 pixels or more, "dense" for other images, and nets with batch normalisation for methods
         that work on it.
     text : str
         How columns of sentences are read: "topics" (TF-IDF and its first singular directions), the name of a pretrained

@@ -35,9 +35,9 @@ class Ascent:
     l2, variation : float
         Weights of the distance from grey and of the total variation, both against a gradient of size 1.
     jitter : int
-        Most points by which the image is moved before each step, either way.
+        Most pixels by which the image is shifted before each step, either way.
     blur : float
-        Width in points of the Gaussian by which it is blurred every ``blur_every`` steps; 0: not at all.
+        Width in pixels of the Gaussian by which it is blurred every ``blur_every`` steps; 0: not at all.
     span : pair of float, or None
         What values are kept in; None: none are.
     noise : float
@@ -216,7 +216,7 @@ def _unit(g: Tensor) -> Tensor:
 
 
 def _jittered(x: Tensor, most: int, random: torch.Generator) -> Tensor:
-    """Moved by a few points; what goes out on one side comes in on the other, and the gradient finds its way back."""
+    """Shifted by a few pixels; what goes out on one side comes in on the other, and the gradient finds its way back."""
     if not most:
         return x
     down, right = torch.randint(-most, most + 1, (2,), generator=random).tolist()
@@ -224,12 +224,12 @@ def _jittered(x: Tensor, most: int, random: torch.Generator) -> Tensor:
 
 
 def total_variation(x: Tensor) -> Tensor:
-    """Mean absolute difference between points and their neighbours below and to the right, of each image, (n,)."""
+    """Mean absolute difference between pixels and their neighbours below and to the right, of each image, (n,)."""
     return (x[:, :, 1:] - x[:, :, :-1]).abs().mean((1, 2, 3)) + (x[..., 1:] - x[..., :-1]).abs().mean((1, 2, 3))
 
 
 def blurred(x: Tensor, width: float) -> Tensor:
-    """Images under a Gaussian of that width in points; the edge goes on outside."""
+    """Images under a Gaussian of that width in pixels; the edge goes on outside."""
     reach = max(1, round(3 * width))
     bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=x.dtype) / width) ** 2)
     bell = (bell / bell.sum()).repeat(x.shape[1], 1, 1, 1)

@@ -76,7 +76,7 @@ def looked(
     units : int
         Units a stage, drawn by the seed; all, where there are fewer.
     steps, side : int
-        Of gradient, for each image, and the points of its side.
+        Of gradient, for each image, and the pixels of its side.
     seed : int
     tick : callable
         Told what is being done.

@@ -71,7 +71,7 @@ def image_table(images: Array, what: str) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If the shape is another, or an image has more than 128 x 128 points.
+        If the shape is another, or an image has more than 128 x 128 pixels.
     """
     grey = images if images.ndim == 3 else _grey(images, what)
     height, width = grey.shape[1:]

@@ -209,7 +209,7 @@ def read_image(path: PathText, side: int) -> Array:
     Raises
     ------
     ValueError
-        If it cannot be decoded, or has more than 200 million points.
+        If it cannot be decoded, or has more than 200 million pixels.
     """
     upright = _opened(path, side)
     width, height = upright.size

@@ -130,7 +130,7 @@ NAMES = _Names(NETS)
 
 
 def square(columns: int) -> int:
-    """The side of a square image of so many points."""
+    """The side of a square image of so many pixels."""
     side = math.isqrt(columns)
     if side * side != columns:
         raise ValueError(f"this net takes square grey images, one a row; {columns} columns are no square")

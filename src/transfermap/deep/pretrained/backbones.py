@@ -11,6 +11,7 @@ from pathlib import Path
 from transfermap.deep.lazy import require
 from transfermap.deep.pretrained import provider
 from transfermap.deep.pretrained.provider import Backbone, Kind, Provider
+from transfermap.messages.choices import choose
 
 
 def providers(kind: Kind | None = None) -> list[Provider]:
@@ -43,10 +44,11 @@ def backbone(name: str, weights: str | Path | None = None) -> Backbone:
     """
     require()
     first, _, rest = name.partition(":")
-    found = {p.name: p for p in providers()}.get(first)
-    if found is None or (bool(rest) != found.open):
-        known = ", ".join(f"{p.name}:NAME" if p.open else p.name for p in providers())
-        raise ValueError(f"no backbone {name!r}; expected one of: {known}")
+    listed = "expected one of: " + ", ".join(f"{p.name}:NAME" if p.open else p.name for p in providers())
+    offered = {p.name: p for p in providers()}
+    found = offered[choose("backbone", first, offered, also=listed)]
+    if bool(rest) != found.open:
+        raise ValueError(f"no backbone {name!r}; {listed}")
     if found.absent:
         raise ValueError(f"the backbone {name} needs {', '.join(found.absent)}, not installed here; {_help(found)}")
     if weights is not None and not Path(weights).is_file():

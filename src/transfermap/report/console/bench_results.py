@@ -14,7 +14,7 @@ from rich.text import Text
 from transfermap.report.phrases import number, shorten
 
 _NAME = 34
-ORACLE = "Accuracy in percent on the target's true labels, which no method saw: an oracle score."
+ORACLE = "Accuracy in percent on the target's true labels, which no method reads: an oracle score."
 
 
 def bench_view(groups: Sequence[Mapping[str, Any]], width: int = 80) -> RenderableType:

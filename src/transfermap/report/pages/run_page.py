@@ -158,7 +158,10 @@ def _votes(row: Row, lang: str) -> str:
         return "–"
     if len(set(cast.values())) == 1:
         return word("agree_yes", lang, vote=word(f"vote_{next(iter(cast.values()))}", lang))
-    said = (f"{word(f'v_{v}', lang)}: {word(f'vote_{answer}', lang)}" for v, answer in cast.items())
+    said = (
+        word("labelled", lang, label=word(f"v_{v}", lang), text=word(f"vote_{answer}", lang))
+        for v, answer in cast.items()
+    )
     return word("agree_no", lang, votes={"en": "; ", "zh": "；"}[lang].join(said))
 
 
