@@ -133,8 +133,9 @@ class Loop:
                 f"{type(self.objective).__name__}: the loss is not finite at step {self.step} of {self.plan.steps} "
                 f"({values}); a smaller lr or clip=1.0 may help"
             )
-        # of all modules: what another optimiser trains must not be left with this turn's gradients
-        self.engine.modules.zero_grad()
+        # of all of them: gradients of another turn would count in the norm that clip looks at
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         self.engine.average_gradients()
         if self.plan.clip is not None:
