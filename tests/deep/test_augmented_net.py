@@ -29,13 +29,14 @@ from transfermap.runs.run import load_run
 
 torch = pytest.importorskip("torch")
 from transfermap.deep.estimators import DeepClassifier  # noqa: E402
+from transfermap.deep.learner import DeepLearner  # noqa: E402
 from transfermap.deep.pretrained import augmented_net, provider  # noqa: E402
 from transfermap.deep.pretrained.augmented_net import Augment  # noqa: E402
 from transfermap.deep.pretrained.image_nets import read_images  # noqa: E402
 from transfermap.deep.training import settings  # noqa: E402
 
 tiny_backbone = small_images.tiny_backbone
-DEEP = [card.key for card in cards() if "torch" in card.needs and "classification" in card.tasks]
+DEEP = [card.key for card in cards() if issubclass(find(card.key), DeepLearner) and "classification" in card.tasks]
 
 
 @pytest.fixture
